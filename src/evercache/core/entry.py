@@ -1,0 +1,80 @@
+"""What L1 keeps for one key.
+
+An entry is the unit of the hit path, so its fields are laid out for four comparisons and nothing else:
+
+    now < entry.until  and  now < entry.lease.until  and  entry.checked == l1.counter
+
+`until` is the moment from which somebody has to think (refresh early, revalidate, load); `lease` is the right of this
+process to answer from memory at all; `checked` is the number of the last invalidation this entry was compared with.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable
+from typing import Any
+
+__all__ = ["ALWAYS", "Entry", "Lease"]
+
+
+class Lease:
+    """Until when (monotonic seconds) L1 may answer for one partition. Moved forward by its reader, never by anyone else."""
+
+    __slots__ = ("until",)
+
+    def __init__(self, until: float) -> None:
+        self.until = until
+
+
+ALWAYS = Lease(math.inf)
+"""The lease of a cache that shares nothing: its own invalidations are all there are."""
+
+
+class Entry:
+    """One value in L1. Times are monotonic seconds of this process; `weight` is an estimate in bytes."""
+
+    __slots__ = (
+        "checked",
+        "dead_at",
+        "filled",
+        "fresh_until",
+        "hits",
+        "key",
+        "lease",
+        "load_seconds",
+        "queue",
+        "stale",
+        "table",
+        "tags",
+        "token",
+        "until",
+        "value",
+        "weight",
+    )
+
+    def __init__(
+        self,
+        table: dict[Hashable, Entry],
+        key: Hashable,
+        value: Any,  # the user's value: any type at all
+        *,
+        fresh_until: float,
+        dead_at: float,
+        weight: int,
+    ) -> None:
+        self.table = table
+        self.key = key
+        self.value = value
+        self.until = fresh_until
+        self.fresh_until = fresh_until
+        self.dead_at = dead_at
+        self.weight = weight
+        self.lease = ALWAYS
+        self.load_seconds = 0.0
+        self.checked = 0
+        self.filled = 0
+        self.hits = 0
+        self.queue = 0
+        self.tags: tuple[Any, ...] = ()  # cells of `engine.l1`
+        self.token: bytes | None = None
+        self.stale = False
