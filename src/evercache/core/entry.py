@@ -42,6 +42,8 @@ class Entry:
         "key",
         "lease",
         "load_seconds",
+        "newer",
+        "older",
         "queue",
         "stale",
         "table",
@@ -51,6 +53,9 @@ class Entry:
         "value",
         "weight",
     )
+
+    newer: Entry  # neighbours in a queue of `core.eviction`; unset outside of one
+    older: Entry
 
     def __init__(
         self,

@@ -1,0 +1,124 @@
+"""Flights: one running answer per key and process, shared by everybody who may share it.
+
+The problem. A cache that lets callers share a load must not hand an old value to somebody who came after an
+invalidation. "The load is still running" proves nothing: it may have read its source before the write. And a value read
+from the shared store was current when the store answered, not when the caller asked.
+
+The idea. Every reader has an arrival number, and so has every command that is sent. A flight's value may be used by a
+reader that arrived before
+
+  (a) the command that *proved* it was sent, if the proof held (a hit whose stamps matched, a fill that was accepted), or
+  (b) its load began, even if the fill was rejected: whatever happened since, the reader came before it.
+
+Nobody else may; they board the next flight. Two rounds always suffice, because a flight that a reader starts itself
+begins after the reader's arrival. Flights without a shared store behind them (outage, quarantine) have no proof: only
+(b) holds for them. An own invalidation dooms the flights it concerns, so that nobody boards them any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from evercache.core.record import Record
+
+__all__ = ["Flight", "Flights", "Landing", "Ticks"]
+
+
+class Ticks:
+    """The order of arrivals and commands within one process."""
+
+    __slots__ = ("now",)
+
+    def __init__(self) -> None:
+        self.now = 0
+
+    def next(self) -> int:
+        self.now += 1
+        return self.now
+
+
+@dataclass(slots=True)
+class Landing:
+    """What a flight brings home: a value or an error, and what is known about it.
+
+    - `source`: `l2` (found), `load` (loaded) or `none` (neither: a refresh that found somebody else at work).
+    - `stale`: past its ttl, or expired softly; `refresh`: somebody should load it anew behind the answer.
+    - `cause`: why it had to be loaded; `rejected`: loaded, but an invalidation came between, so it was not stored.
+    - `record`: the stored entry with its times, if there is one.
+    """
+
+    value: Any = None
+    error: BaseException | None = None
+    source: str = "none"
+    stale: bool = False
+    refresh: bool = False
+    rejected: bool = False
+    cause: str = ""
+    record: Record | None = None
+    extra: Any = None  # what the loader said beside the value (`engine.loading.Loaded`)
+
+
+@dataclass(slots=True, eq=False)
+class Flight:
+    """One flight. The numbers are `Ticks`; `since` is L1's invalidation counter when the proof was sent."""
+
+    key: Hashable
+    tags: tuple[bytes, ...] = ()
+    text: Callable[[], str] | None = None
+    proof_sent: int | None = None
+    load_began: int | None = None
+    proved: bool = False
+    doomed: bool = False
+    since: int = 0
+    spare: Landing | None = None
+    landing: Landing | None = None
+    waiter: Any = field(default=None, repr=False)  # what the engine's readers wait for: a future, there
+
+    def serves(self, arrival: int) -> bool:
+        """Whether a reader with this arrival number may use the landing: rules (a) and (b) above."""
+        landing = self.landing
+        if landing is None or landing.source == "none":
+            return False
+        if landing.error is not None:
+            return True
+        if self.proved and self.proof_sent is not None and arrival < self.proof_sent:
+            return True
+        return self.load_began is not None and arrival < self.load_began
+
+
+class Flights:
+    """All flights of one process: the joinable one of each key, and everything in the air."""
+
+    def __init__(self) -> None:
+        self.joinable: dict[Hashable, Flight] = {}
+        self.airborne: set[Flight] = set()
+
+    def board(self, key: Hashable) -> Flight | None:
+        """The flight of *key* that may still be joined."""
+        return self.joinable.get(key)
+
+    def depart(self, flight: Flight) -> None:
+        """A new flight; later arrivals join it."""
+        self.joinable[flight.key] = flight
+        self.airborne.add(flight)
+
+    def close(self, flight: Flight) -> None:
+        """Nobody joins any more: its load has ended, or it is doomed."""
+        if self.joinable.get(flight.key) is flight:
+            del self.joinable[flight.key]
+
+    def land(self, flight: Flight, landing: Landing) -> None:
+        flight.landing = landing
+        self.close(flight)
+        self.airborne.discard(flight)
+
+    def doom(self, concerned: Callable[[Flight], bool]) -> None:
+        """An own invalidation: nobody boards the flights it concerns, and L1 takes nothing from them."""
+        for flight in self._concerned(concerned):
+            flight.doomed = True
+            self.close(flight)
+
+    def _concerned(self, concerned: Callable[[Flight], bool]) -> Iterator[Flight]:
+        return (flight for flight in tuple(self.airborne) if concerned(flight))
