@@ -162,7 +162,11 @@ class S3Fifo:
     def _evict_one(self) -> None:
         small, main = self._small, self._main
         for rounds in range(ROUNDS + 1):
-            if main.items == 0 or small.items * SHARE > self._max_items + SHARE or small.weight * SHARE > self._max_weight:
+            if (
+                main.items == 0
+                or small.items * SHARE > self._max_items + SHARE
+                or small.weight * SHARE > self._max_weight
+            ):
                 entry = small.root.newer
                 small.unlink(entry)
                 if entry.hits >= PROMOTE and rounds < ROUNDS:
