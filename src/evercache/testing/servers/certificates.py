@@ -6,9 +6,9 @@ import shutil
 import ssl
 import subprocess
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from evercache.errors import EvercacheError
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import random
 import socket
-from typing import Self, TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from evercache.errors import EvercacheError
 

@@ -12,9 +12,9 @@ import os
 import signal
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 from evercache.testing.servers.waiting import wait_until
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path

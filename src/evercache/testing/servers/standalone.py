@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Self, TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 from urllib.parse import quote
 
 from evercache.errors import EvercacheError
@@ -17,8 +17,8 @@ from evercache.testing.servers.waiting import wait_until
 from evercache.testing.servers.wire import Reply, ReplyError, Wire
 
 if TYPE_CHECKING:
-    from types import TracebackType
     import ssl
+    from types import TracebackType
 
 __all__ = ["RedisServer", "ServerFailed"]
 

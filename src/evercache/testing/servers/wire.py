@@ -7,11 +7,11 @@ bytes, int, list, None; an error reply is raised.
 from __future__ import annotations
 
 import socket
-from typing import Any, Self, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
-    from types import TracebackType
     import ssl
+    from types import TracebackType
 
 __all__ = ["Reply", "ReplyError", "Wire"]
 
