@@ -14,20 +14,21 @@ import math
 from collections.abc import Hashable
 from typing import Any
 
-__all__ = ["ALWAYS", "Entry", "Lease"]
+__all__ = ["Entry", "Lease"]
 
 
 class Lease:
     """Until when (monotonic seconds) L1 may answer for one partition. Moved forward by its reader, never by anyone else."""
 
-    __slots__ = ("until",)
+    __slots__ = ("floor", "until")
 
     def __init__(self, until: float) -> None:
         self.until = until
+        self.floor = 0  # entries filled before this number of an invalidation are gone (a flush, in O(1))
 
 
-ALWAYS = Lease(math.inf)
-"""The lease of a cache that shares nothing: its own invalidations are all there are."""
+_NONE = Lease(-math.inf)
+"""What an entry has before it is put into L1: no right to answer."""
 
 
 class Entry:
@@ -39,6 +40,7 @@ class Entry:
         "filled",
         "fresh_until",
         "hits",
+        "id",
         "key",
         "lease",
         "load_seconds",
@@ -48,7 +50,6 @@ class Entry:
         "stale",
         "table",
         "tags",
-        "token",
         "until",
         "value",
         "weight",
@@ -66,6 +67,8 @@ class Entry:
         fresh_until: float,
         dead_at: float,
         weight: int,
+        lease: Lease = _NONE,
+        load_seconds: float = 0.0,
     ) -> None:
         self.table = table
         self.key = key
@@ -74,12 +77,12 @@ class Entry:
         self.fresh_until = fresh_until
         self.dead_at = dead_at
         self.weight = weight
-        self.lease = ALWAYS
-        self.load_seconds = 0.0
+        self.lease = lease
+        self.load_seconds = load_seconds
         self.checked = 0
         self.filled = 0
         self.hits = 0
         self.queue = 0
-        self.tags: tuple[Any, ...] = ()  # cells of `engine.l1`
-        self.token: bytes | None = None
+        self.tags: tuple[Any, ...] = ()  # cells of `core.l1`
+        self.id: bytes | None = None
         self.stale = False
