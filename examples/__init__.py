@@ -1,0 +1,1 @@
+"""Programs that use evercache the way an application would."""

@@ -1,0 +1,54 @@
+"""``/health``: whether this process serves, and how well each thing it stands on does."""
+
+import logging
+from typing import Literal
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel
+from sqlalchemy.exc import SQLAlchemyError
+
+from examples.taskflow.services import Services, ServicesDep
+
+logger = logging.getLogger(__name__)
+router = APIRouter(tags=["health"])
+
+Status = Literal["healthy", "degraded", "down"]
+
+
+class Component(BaseModel):
+    """One thing the application stands on."""
+
+    status: Status
+    kind: str
+    detail: str | None = None
+
+
+class Health(BaseModel):
+    """The application is down when its database is; without its cache it is degraded, and serves."""
+
+    status: Status
+    components: dict[str, Component]
+
+
+@router.get("/health", responses={503: {"model": Health}})
+async def read_health(services: ServicesDep, response: Response) -> Health:
+    """200 while requests can be served, 503 if not."""
+    components = {"database": await database_health(services)}
+    statuses = {part.status for part in components.values()}
+    status: Status = "down" if components["database"].status == "down" else "healthy"
+    if status == "healthy" and statuses != {"healthy"}:
+        status = "degraded"
+    response.status_code = 503 if status == "down" else 200
+    response.headers["Cache-Control"] = "no-store"
+    return Health(status=status, components=components)
+
+
+async def database_health(services: Services) -> Component:
+    """Whether the database answers now."""
+    kind = services.database.kind
+    try:
+        await services.database.ping()
+    except (SQLAlchemyError, OSError) as error:
+        logger.warning("The database did not answer: %r", error)
+        return Component(status="down", kind=kind, detail="The database did not answer.")
+    return Component(status="healthy", kind=kind)

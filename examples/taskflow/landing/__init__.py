@@ -1,0 +1,1 @@
+"""The page at ``/``: says what this is and lets one try it."""

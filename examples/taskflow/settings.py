@@ -1,0 +1,59 @@
+"""What the environment says: one frozen object, read once.
+
+=====================  =======================================================================
+``PORT``               where to listen; 8000
+``REDIS_URL``          the shared cache; without it entries live in this process only
+``DATABASE_URL``       ``postgresql://…`` or ``sqlite:///…``; a SQLite file in the data directory
+``TASKFLOW_DATA_DIR``  the SQLite file and the signing secret; ``.taskflow`` where it was started
+``TASKFLOW_DEMO``      ``1`` offers the seeded user on the start page; ``demo.py`` sets it
+=====================  =======================================================================
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+# SQLAlchemy names the driver in the URL; people (and hosting platforms) write the short forms.
+ASYNC_DRIVERS = {
+    "postgres": "postgresql+asyncpg",
+    "postgresql": "postgresql+asyncpg",
+    "sqlite": "sqlite+aiosqlite",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How one TaskFlow runs."""
+
+    data_dir: Path
+    database_url: str
+    redis_url: str | None = None
+    port: int = 8000
+    demo: bool = False
+    token_minutes: int = 60
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
+        """The settings *environ* asks for; touches no file.  Raises ValueError for a PORT that is none."""
+        data_dir = Path(environ.get("TASKFLOW_DATA_DIR") or ".taskflow").absolute()
+        return cls(
+            data_dir=data_dir,
+            database_url=async_url(environ.get("DATABASE_URL") or f"sqlite:///{data_dir / 'taskflow.db'}"),
+            redis_url=environ.get("REDIS_URL") or None,
+            port=port_number(environ.get("PORT") or "8000"),
+            demo=environ.get("TASKFLOW_DEMO") == "1",
+        )
+
+
+def async_url(url: str) -> str:
+    """*url* with an asyncio driver where it names none."""
+    scheme, colon, rest = url.partition(":")
+    return f"{ASYNC_DRIVERS.get(scheme, scheme)}{colon}{rest}"
+
+
+def port_number(text: str) -> int:
+    """*text* as a TCP port, 0 (any free one) to 65535."""
+    if text.isdecimal() and int(text) <= 65535:
+        return int(text)
+    raise ValueError(f"PORT is {text!r}; it must be a number from 0 to 65535")

@@ -1,0 +1,38 @@
+"""Who is asking: from the bearer token of a request to a user who is let in."""
+
+from typing import Annotated
+
+from fastapi import Depends, HTTPException
+from fastapi.security import OAuth2PasswordBearer
+
+from examples.taskflow.errors import Forbidden
+from examples.taskflow.services import ServicesDep, SessionDep
+from examples.taskflow.users import service
+from examples.taskflow.users.schemas import UserRead, Viewer
+
+bearer = OAuth2PasswordBearer(tokenUrl="/api/auth/token")
+
+
+async def current_user(token: Annotated[str, Depends(bearer)], services: ServicesDep, db: SessionDep) -> UserRead:
+    """The active user this token was issued to, or 401."""
+    user_id = services.tokens.read(token)
+    user = None if user_id is None else await service.find(db, user_id)
+    if user is None or not user.is_active:
+        raise HTTPException(401, "Sign in again: this token is not valid.", {"WWW-Authenticate": "Bearer"})
+    return user
+
+
+async def viewer(user: Annotated[UserRead, Depends(current_user)]) -> Viewer:
+    """The part of the current user that decides what they see."""
+    return Viewer(id=user.id, role=user.role)
+
+
+async def require_admin(user: Annotated[UserRead, Depends(current_user)]) -> None:
+    """403 for everybody else."""
+    if not Viewer(id=user.id, role=user.role).is_admin:
+        raise Forbidden("Only administrators may do this.")
+
+
+CurrentUser = Annotated[UserRead, Depends(current_user)]
+ViewerDep = Annotated[Viewer, Depends(viewer)]
+AdminOnly = Depends(require_admin)
