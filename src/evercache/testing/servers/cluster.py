@@ -63,9 +63,9 @@ class RedisCluster:
         password: str | None = None,
     ) -> None:
         self._primaries = primaries
-        lines = ("cluster-enabled yes", f"cluster-node-timeout {int(node_timeout * 1000)}")
+        lines = ["cluster-enabled yes", f"cluster-node-timeout {int(node_timeout * 1000)}"]
         # Replicas stay with their primary: what a test kills is then the only thing that changes.
-        lines += ("cluster-migration-barrier 99", "cluster-replica-validity-factor 0")
+        lines += ["cluster-migration-barrier 99", "cluster-replica-validity-factor 0"]
         self.nodes: tuple[RedisServer, ...] = tuple(
             RedisServer(*lines, *options, binary=binary, password=password, bus=True)
             for _ in range(primaries * (1 + replicas))
