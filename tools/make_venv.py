@@ -6,6 +6,7 @@ in one sentence what is missing.
 
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 OLDEST = (3, 11)
@@ -32,9 +33,8 @@ def _require_modern_python() -> None:
 
 
 def _require_ensurepip() -> None:
-    try:
-        import ensurepip  # noqa: F401 - Debian ships Python without it, and venv fails late and unclearly.
-    except ImportError:
+    # Debian ships Python without it, and venv then fails late and unclearly.
+    if find_spec("ensurepip") is None:
         version = f"{sys.version_info[0]}.{sys.version_info[1]}"
         sys.exit(
             f"{sys.executable} has no ensurepip, so it cannot make a virtual environment. "

@@ -13,7 +13,7 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 ROOT = Path(__file__).resolve().parent.parent
 REPORTS = ROOT / "build" / "reports"
@@ -49,7 +49,7 @@ class Count:
 
     def add_report(self, report: Path) -> None:
         """Count what pytest wrote into *report*."""
-        for suite in ElementTree.parse(report).getroot().iter("testsuite"):  # noqa: S314 - a file that we had written
+        for suite in ET.parse(report).getroot().iter("testsuite"):
             number = {name: int(suite.get(name, 0)) for name in ("tests", "failures", "errors", "skipped")}
             bad = number["failures"] + number["errors"]
             self.failed += bad
@@ -67,7 +67,7 @@ def python(*words: str) -> tuple[str, ...]:
     return (sys.executable, *words)
 
 
-def tests(name: str, *paths: str, without: tuple[str, ...] = ()) -> Stage:
+def pytest(name: str, *paths: str, without: tuple[str, ...] = ()) -> Stage:
     """A stage that pytest runs; *name* becomes the name of its report."""
     return Stage(name, python("-m", "pytest", "--quiet"), paths, without)
 
@@ -81,24 +81,24 @@ CHECKS = (
     Stage("links", python("tools/check_links.py")),
 )
 UNIT = (
-    tests("unit", "tests/unit"),
-    tests("property", "tests/property"),
-    tests("contract", "tests/contract"),
+    pytest("unit", "tests/unit"),
+    pytest("property", "tests/property"),
+    pytest("contract", "tests/contract"),
 )
 # One topology at a time, and never beside the simulation: a cluster on two busy cores looks like a broken one.
 SERVED = (
-    tests("simulation", "tests/simulation"),
-    tests(
+    pytest("simulation", "tests/simulation"),
+    pytest(
         "integration", "tests/integration/*", without=("*sentinel*", "*cluster*", "__pycache__", "_*", "conftest.py")
     ),
-    tests("integration: sentinel", "tests/integration/*sentinel*"),
-    tests("integration: cluster", "tests/integration/*cluster*"),
-    tests("chaos", "tests/chaos"),
-    tests("concurrency", "tests/concurrency"),
-    tests("apps", "tests/apps"),
-    tests("typing", "tests/typing"),
-    tests("surface", "tests/surface"),
-    tests("docs", "tests/docs"),
+    pytest("integration: sentinel", "tests/integration/*sentinel*"),
+    pytest("integration: cluster", "tests/integration/*cluster*"),
+    pytest("chaos", "tests/chaos"),
+    pytest("concurrency", "tests/concurrency"),
+    pytest("apps", "tests/apps"),
+    pytest("typing", "tests/typing"),
+    pytest("surface", "tests/surface"),
+    pytest("docs", "tests/docs"),
 )
 PLANS = {"check": CHECKS, "unit": UNIT, "test": CHECKS + UNIT + SERVED}
 
@@ -152,7 +152,7 @@ class Run:
 def require_redis_server() -> str | None:
     """Name the redis-server that the tests will start; None, and a sentence, if there is none."""
     try:
-        from evercache.testing.servers import find_redis_server  # noqa: PLC0415 - only `test` needs it
+        from evercache.testing.servers import find_redis_server
     except ModuleNotFoundError as missing:
         print(f"redis-server: not looked for, {missing}")
         return "unknown"
