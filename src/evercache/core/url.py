@@ -57,7 +57,7 @@ class RedisUrl:
     primary_name: str = ""
     username: str = field(default="", repr=False)
     password: str = field(default="", repr=False)
-    query: Mapping[str, str] = field(default_factory=dict, repr=False)
+    query: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
 
 
 def parse_url(text: str, name: str = "url") -> RedisUrl:
@@ -127,7 +127,7 @@ def safe_url(text: str) -> str:
 
 
 def _split(text: str, name: str) -> SplitResult:
-    scheme = text.partition("://")[0] if isinstance(text, str) else ""
+    scheme = text.partition("://")[0]
     if scheme not in _SCHEMES:
         raise _wrong(name, f"must begin with one of {', '.join(f'{s}://' for s in _SCHEMES)}")
     try:
