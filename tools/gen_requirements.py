@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-sys.path.insert(0, str(Path(__file__).parent))
-
 from pages import REFERENCE, ROOT, settle, table
 
 if TYPE_CHECKING:
