@@ -1,0 +1,105 @@
+"""Is what would be read back the same as what was stored?
+
+Stricter than `==` where Python is generous (1, 1.0 and True; a subclass and its base; an enum of strings and a string)
+and kinder where it is strict (NaN is the same as NaN; a class without `__eq__` is compared by its fields).
+
+One thing passes on purpose: an aware datetime keeps its instant and its UTC offset, not the name of its zone. JSON has
+no zone names, and reading zone files that stored bytes name is nothing a decoder should do.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, time
+from decimal import Decimal
+from enum import Enum
+from functools import cached_property
+from typing import Any
+
+from evercache.codecs.shape import kind_of
+
+__all__ = ["identical", "state_of"]
+
+
+def identical(one: Any, other: Any) -> bool:  # values of any type
+    """Same types and same contents, recursively. May raise what the objects' own `__eq__` raises."""
+    if one is other:
+        return True
+    kind = type(one)
+    if kind is not type(other):
+        return False
+    compare = _COMPARE.get(kind)
+    if compare is not None:
+        return compare(one, other)
+    if issubclass(kind, Enum):
+        return False  # members are single objects
+    what = kind_of(kind)
+    if what == "namedtuple":
+        return _sequences(tuple(one), tuple(other))
+    if what is not None:
+        return _objects(one, other)
+    return bool(one == other)
+
+
+def _floats(one: float, other: float) -> bool:
+    return repr(one) == repr(other)  # also tells 0.0 from -0.0
+
+
+def _text_alike(one: Any, other: Any) -> bool:
+    return str(one) == str(other)  # Decimal: 1.0 and 1.00 differ, NaN and NaN don't
+
+
+def _instants(one: datetime, other: datetime) -> bool:
+    return one.replace(tzinfo=None) == other.replace(tzinfo=None) and one.utcoffset() == other.utcoffset()
+
+
+def _times(one: time, other: time) -> bool:
+    return one == other and one.utcoffset() == other.utcoffset() and (one.tzinfo is None) == (other.tzinfo is None)
+
+
+def _sequences(one: Any, other: Any) -> bool:
+    return len(one) == len(other) and all(map(identical, one, other))
+
+
+def _sets(one: Any, other: Any) -> bool:
+    return bool(one == other) and {(type(item), item) for item in one} == {(type(item), item) for item in other}
+
+
+def _dicts(one: dict[Any, Any], other: dict[Any, Any]) -> bool:
+    # In order, because JSON and Python keep it and a template may show it.
+    return len(one) == len(other) and all(
+        identical(a, b) and identical(x, y) for (a, x), (b, y) in zip(one.items(), other.items(), strict=True)
+    )
+
+
+def _objects(one: Any, other: Any) -> bool:
+    return _dicts(state_of(one), state_of(other))
+
+
+def state_of(value: Any) -> dict[str, Any]:
+    """What an object consists of: its fields and any other attribute, but not what `cached_property` can make again."""
+    kind = type(value)
+    names: dict[str, Any] = {}
+    for attribute in ("__struct_fields__", "__dataclass_fields__", "__pydantic_fields__"):
+        names.update(dict.fromkeys(getattr(kind, attribute, ())))
+    names.update(dict.fromkeys(getattr(value, "__dict__", ())))
+    state = {
+        name: getattr(value, name)
+        for name in sorted(names)
+        if hasattr(value, name) and not isinstance(getattr(kind, name, None), cached_property)
+    }
+    for attribute in ("__pydantic_extra__", "__pydantic_private__"):
+        state[attribute] = getattr(value, attribute, None)
+    return state
+
+
+_COMPARE: dict[type, Any] = {
+    float: _floats,
+    Decimal: _text_alike,
+    datetime: _instants,
+    time: _times,
+    list: _sequences,
+    tuple: _sequences,
+    set: _sets,
+    frozenset: _sets,
+    dict: _dicts,
+}

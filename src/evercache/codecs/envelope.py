@@ -1,0 +1,121 @@
+"""The frame around a stored value, version 1.
+
+    offset  size
+    0       2     magic "EC"
+    2       1     version of this layout: 1
+    3       1     flags: 0
+    4       8     fresh_until   server milliseconds, big endian      } patched in place by `expire`,
+    12      8     dead_at                                            } so outside the checksum
+    20      16    fill
+    36      8     born
+    44      4     load_ms
+    48      8     schema
+    56      4     CRC-32 of the bytes 0-3, 20-55 and 60 to the end
+    60      1+n   namespace stamp   (length, bytes)
+            1+n   ban position
+            1     number of tags, then for each: 1+n tag id, 1+n stamp
+            ...   payload
+
+Scripts on the server compare `fill` and patch the two times at their fixed offsets, without knowing the rest. The
+checksum finds accidents (truncation, a flipped bit, somebody else's bytes), not attackers; those are what `sealed` is
+for. Anything that isn't exactly this is None, which the engine counts as a miss.
+"""
+
+from __future__ import annotations
+
+import struct
+from zlib import crc32
+
+from evercache.core.record import Record
+from evercache.errors import CodecError
+
+__all__ = [
+    "DEAD_AT",
+    "FILL",
+    "FIXED_SIZE",
+    "FRESH_UNTIL",
+    "MAGIC",
+    "MAX_TAGS",
+    "PATCHED",
+    "SCHEMA",
+    "VERSION",
+    "pack",
+    "unpack",
+]
+
+MAGIC = b"EC"
+VERSION = 1
+MAX_TAGS = 255
+
+FRESH_UNTIL = 4
+"""Offset of an unsigned 64-bit big-endian number of milliseconds."""
+DEAD_AT = 12
+"""Offset of an unsigned 64-bit big-endian number of milliseconds."""
+PATCHED = slice(FRESH_UNTIL, 20)
+"""The bytes that `expire` may rewrite."""
+FILL = slice(20, 36)
+SCHEMA = slice(48, 56)
+FIXED_SIZE = 60
+
+_HEAD = struct.Struct(">2sBBQQ16sQI8sI")
+_SUM = struct.Struct(">I")
+_START = MAGIC + bytes((VERSION, 0))
+_START_SUM = crc32(_START)
+
+
+def pack(record: Record) -> bytes:
+    """The record as bytes. Raises CodecError if a field doesn't fit (a stamp above 255 bytes, a negative time)."""
+    try:
+        return _pack(record)
+    except (struct.error, ValueError, TypeError, AttributeError) as error:
+        raise CodecError(f"a record does not fit the envelope: {error}") from None
+
+
+def _pack(record: Record) -> bytes:
+    fill, schema, namespace, ban, tags = record.fill, record.schema, record.namespace, record.ban, record.tags
+    if len(fill) != 16 or len(schema) != 8:
+        raise ValueError("fill takes 16 bytes and schema 8")
+    parts = [bytes((len(namespace),)), namespace, bytes((len(ban),)), ban, bytes((len(tags),))]
+    for tag, stamp in zip(tags, record.stamps, strict=True):
+        parts += (bytes((len(tag),)), tag, bytes((len(stamp),)), stamp)
+    parts.append(record.payload)
+    rest = b"".join(parts)
+    head = _HEAD.pack(
+        MAGIC, VERSION, 0, record.fresh_until, record.dead_at, fill, record.born, record.load_ms, schema, 0
+    )[:56]
+    return head + _SUM.pack(crc32(rest, crc32(head[20:], _START_SUM))) + rest
+
+
+def unpack(data: bytes) -> Record | None:
+    """The record, or None for everything that isn't a whole record of a version that this code reads. Never raises."""
+    try:
+        if data[:4] != _START:
+            return None
+        _, _, _, fresh_until, dead_at, fill, born, load_ms, schema, check = _HEAD.unpack_from(data)
+        rest = memoryview(data)[60:]
+        if crc32(rest, crc32(data[20:56], _START_SUM)) != check:
+            return None
+        at = 61 + data[60]
+        namespace = data[61:at]
+        end = at + 1 + data[at]
+        ban = data[at + 1 : end]
+        at = end + 1
+        tags = stamps = ()
+        if data[end]:
+            tags, stamps, at = _tags(data, data[end], at)
+        if at > len(data):
+            return None
+        return Record(fill, namespace, ban, tags, stamps, born, fresh_until, dead_at, load_ms, schema, data[at:])
+    except Exception:  # not bytes, too short, or a length that leads outside: all of it is "not a record"
+        return None
+
+
+def _tags(data: bytes, count: int, at: int) -> tuple[tuple[bytes, ...], tuple[bytes, ...], int]:
+    tags: list[bytes] = []
+    stamps: list[bytes] = []
+    for _ in range(count):
+        middle = at + 1 + data[at]
+        tags.append(data[at + 1 : middle])
+        at = middle + 1 + data[middle]
+        stamps.append(data[middle + 1 : at])
+    return tuple(tags), tuple(stamps), at
