@@ -50,7 +50,7 @@ class ManualClock:
         """The moment as seconds since 1970; moves along with `monotonic`, except for `jump_wall`."""
         return self._now + self._wall_ahead
 
-    async def sleep(self, seconds: float) -> None:
+    async def sleep(self, seconds: float, /) -> None:
         """Return when the time has moved by *seconds*; nothing to wait for is still one turn of the loop."""
         if seconds <= 0:
             await asyncio.sleep(0)
