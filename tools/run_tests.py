@@ -78,6 +78,8 @@ CHECKS = (
     Stage("import contracts", (str(Path(sys.executable).with_name("lint-imports")), "--no-logo"), ()),
     Stage("types: mypy", python("-m", "mypy"), TYPED),
     Stage("types: basedpyright", (str(Path(sys.executable).with_name("basedpyright")),), STRICT),
+    Stage("requirements page", python("tools/gen_requirements.py", "--check")),
+    Stage("reference pages", python("tools/gen_reference.py", "--check")),
     Stage("links", python("tools/check_links.py")),
 )
 UNIT = (

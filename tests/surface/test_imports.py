@@ -1,0 +1,131 @@
+"""What `import evercache` costs and needs: nothing but itself and a few modules of the standard library.
+
+Milliseconds depend on the machine; the list of modules does not, so that is what is held here.
+"""
+
+import json
+import pkgutil
+import subprocess
+import sys
+
+import pytest
+
+import evercache
+
+# What a package may bring along, and what of the standard library is slow to import.
+FOREIGN = {
+    "cryptography",
+    "fastapi",
+    "hiredis",
+    "httpx",
+    "msgspec",
+    "pydantic",
+    "redis",
+    "sqlalchemy",
+    "starlette",
+    "structlog",
+    "uvicorn",
+    "zstandard",
+}
+HEAVY = {"asyncio", "concurrent.futures", "email", "http", "importlib.metadata", "multiprocessing", "socket", "ssl"}
+# Modules that are named after a foreign package, or that are for tests: importing them asks for what they name.
+NEEDS_MORE = {"evercache.fastapi", "evercache.starlette", "evercache.testing"}
+
+LIST_MODULES = "import json, sys; print(json.dumps(sorted(sys.modules)))"
+# A finder that comes first and refuses, as if nothing but this package had been installed.
+NOTHING_INSTALLED = f"""
+import importlib.abc, sys
+
+class Refuse(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {FOREIGN!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+sys.meta_path.insert(0, Refuse())
+"""
+
+
+def run(code: str) -> str:
+    """What a fresh interpreter prints for *code*."""
+    # -P: the current folder must not stand in for an installed package.
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def loaded_by(statement: str) -> set[str]:
+    """The modules that *statement* adds to those of a bare interpreter."""
+    return set(json.loads(run(f"{statement}\n{LIST_MODULES}"))) - set(json.loads(run(LIST_MODULES)))
+
+
+def test_importing_the_package_brings_no_other_package():
+    """
+    An application pays only for the parts that it uses, at the moment when it uses them.
+    """
+    assert {name.partition(".")[0] for name in loaded_by("import evercache")} & FOREIGN == set()
+
+
+def test_importing_the_package_brings_no_event_loop_and_no_network():
+    """
+    Declaring a cache at import is free: asyncio alone costs more than all of our own modules.
+    """
+    assert loaded_by("import evercache") & HEAVY == set()
+
+
+def test_the_version_is_the_one_that_was_installed():
+    """
+    There is one place for the version; the package asks for it only when asked.
+    """
+    told = run("import evercache; print(evercache.__version__)").strip()
+    assert told == run("from importlib.metadata import version; print(version('evercache'))").strip()
+
+
+def test_every_public_name_exists_without_any_extra():
+    """
+    `pip install evercache` alone works in memory: no name of the package needs what is not there.
+    """
+    run(f"{NOTHING_INSTALLED}\nimport evercache\nfor name in evercache.__all__: getattr(evercache, name)")
+
+
+@pytest.mark.parametrize("extra", sorted(FOREIGN))
+def test_the_package_imports_without(extra: str):
+    """
+    Each extra alone may be missing.
+    """
+    refuse = NOTHING_INSTALLED.replace(repr(FOREIGN), repr({extra}))
+    run(f"{refuse}\nimport evercache\nfor name in evercache.__all__: getattr(evercache, name)")
+
+
+def test_every_name_in_all_exists():
+    """
+    `__all__` is true: every name is there, none twice, and a star import brings exactly these.
+    """
+    assert len(set(evercache.__all__)) == len(evercache.__all__)
+    space: dict[str, object] = {}
+    exec("from evercache import *", space)  # noqa: S102 - the statement under test
+    assert set(space) - {"__builtins__"} == set(evercache.__all__) - {"__builtins__"}
+
+
+def test_nothing_public_is_left_out_of_all():
+    """
+    A name without an underscore that the package itself shows is meant to be used, so `__all__` says so.
+    """
+    modules = {module.name for module in pkgutil.iter_modules(evercache.__path__)}
+    shown = {name for name in vars(evercache) if not name.startswith("_")} - modules
+    assert shown - {"annotations", "TYPE_CHECKING"} <= set(evercache.__all__)
+
+
+@pytest.mark.row("W7")
+def test_no_module_of_the_package_can_read_a_pickle():
+    """
+    The import contract says it for the source; this says it for the running package.
+    """
+    names = [
+        module.name
+        for module in pkgutil.walk_packages(evercache.__path__, "evercache.")
+        if not any(module.name == name or module.name.startswith(f"{name}.") for name in NEEDS_MORE)
+    ]
+    assert names
+    code = "\n".join(["import sys", *(f"import {name}" for name in names if "redis" not in name)])
+    ours = "[n for n, m in sys.modules.items() if n.startswith('evercache') and {'pickle', 'marshal', 'shelve'} & set(vars(m))]"
+    assert run(f"{code}\nprint({ours})").strip() == "[]"
