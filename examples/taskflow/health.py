@@ -7,7 +7,8 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel
 from sqlalchemy.exc import SQLAlchemyError
 
-from examples.taskflow.services import Services, ServicesDep
+from examples.taskflow.db import Database
+from examples.taskflow.services import ServicesDep
 
 logger = logging.getLogger(__name__)
 router = APIRouter(tags=["health"])
@@ -33,7 +34,7 @@ class Health(BaseModel):
 @router.get("/health", responses={503: {"model": Health}})
 async def read_health(services: ServicesDep, response: Response) -> Health:
     """200 while requests can be served, 503 if not."""
-    components = {"database": await database_health(services)}
+    components = {"database": await database_health(services.database)}
     statuses = {part.status for part in components.values()}
     status: Status = "down" if components["database"].status == "down" else "healthy"
     if status == "healthy" and statuses != {"healthy"}:
@@ -43,12 +44,11 @@ async def read_health(services: ServicesDep, response: Response) -> Health:
     return Health(status=status, components=components)
 
 
-async def database_health(services: Services) -> Component:
+async def database_health(database: Database) -> Component:
     """Whether the database answers now."""
-    kind = services.database.kind
     try:
-        await services.database.ping()
+        await database.ping()
     except (SQLAlchemyError, OSError) as error:
         logger.warning("The database did not answer: %r", error)
-        return Component(status="down", kind=kind, detail="The database did not answer.")
-    return Component(status="healthy", kind=kind)
+        return Component(status="down", kind=database.kind, detail="The database did not answer.")
+    return Component(status="healthy", kind=database.kind)

@@ -32,7 +32,7 @@ async def statistics(db: AsyncSession, viewer: Viewer, now: datetime) -> TaskSta
     """The viewer's tasks, counted."""
     visible = queries.visible_to(viewer)
     rows = await db.execute(select(Task.status, func.count()).where(*visible).group_by(Task.status))
-    found = {TaskStatus(status): number for status, number in rows.tuples()}
+    found = {TaskStatus(status): number for status, number in rows}
     late = select(func.count()).where(*visible, Task.due_date < now, Task.status.not_in(FINISHED))
     return TaskStatistics(
         total=sum(found.values()),

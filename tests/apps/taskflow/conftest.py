@@ -1,0 +1,116 @@
+"""A TaskFlow of one's own for each test: a fresh database, three users, and a client for each of them."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from argon2 import PasswordHasher
+from fastapi import FastAPI
+from sqlalchemy import event
+
+from examples.taskflow.db import Database
+from examples.taskflow.main import create_app
+from examples.taskflow.services import Services
+from examples.taskflow.settings import Settings, async_url
+from examples.taskflow.users.models import Role, User
+
+PASSWORD = "correct horse"
+BASE = "http://taskflow.test"
+
+
+@dataclass
+class Person:
+    """Somebody who is signed in, and the requests they make."""
+
+    id: int
+    username: str
+    http: httpx.AsyncClient
+
+    async def create(self, title: str, **fields: Any) -> dict[str, Any]:
+        reply = await self.http.post("/api/tasks/", json={"title": title, **fields})
+        assert reply.status_code == 201, reply.text
+        return reply.json()
+
+    async def titles(self, **query: Any) -> list[str]:
+        reply = await self.http.get("/api/tasks/", params=query)
+        assert reply.status_code == 200, reply.text
+        return [task["title"] for task in reply.json()["items"]]
+
+
+@pytest.fixture(scope="session")
+def hashed() -> str:
+    """The password of everybody, in a hash that is cheap to check; its parameters stand in the hash."""
+    return PasswordHasher(time_cost=1, memory_cost=64, parallelism=1).hash(PASSWORD)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data_dir=tmp_path, database_url=async_url(f"sqlite:///{tmp_path / 'test.db'}"))
+
+
+@pytest.fixture
+async def app(settings: Settings) -> AsyncIterator[FastAPI]:
+    """A started application."""
+    application = create_app(settings)
+    async with application.router.lifespan_context(application):
+        yield application
+
+
+@pytest.fixture
+def database(app: FastAPI) -> Database:
+    services: Services = app.state.services
+    return services.database
+
+
+@pytest.fixture
+def statements(database: Database) -> list[str]:
+    """Every SQL statement from here on."""
+    seen: list[str] = []
+    event.listen(database.engine.sync_engine, "before_cursor_execute", lambda *args: seen.append(args[2]))
+    return seen
+
+
+@pytest.fixture
+async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """Somebody who is not signed in."""
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE) as http:
+        yield http
+
+
+@pytest.fixture
+async def sign_in(
+    app: FastAPI, database: Database, client: httpx.AsyncClient, hashed: str
+) -> AsyncIterator[Callable[..., Awaitable[Person]]]:
+    """Makes a user and signs them in, through the sign-in route."""
+    async with AsyncExitStack() as stack:
+
+        async def sign_in(username: str, role: Role = Role.MEMBER) -> Person:
+            user = User(username=username, email=f"{username}@taskflow.test", hashed_password=hashed, role=role)
+            async with database.session() as db:
+                db.add(user)
+                await db.commit()
+            reply = await client.post("/api/auth/token", data={"username": username, "password": PASSWORD})
+            headers = {"Authorization": f"Bearer {reply.json()['access_token']}"}
+            http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE, headers=headers)
+            return Person(user.id, username, await stack.enter_async_context(http))
+
+        yield sign_in
+
+
+@pytest.fixture
+async def ada(sign_in: Callable[..., Awaitable[Person]]) -> Person:
+    return await sign_in("ada")
+
+
+@pytest.fixture
+async def ben(sign_in: Callable[..., Awaitable[Person]]) -> Person:
+    return await sign_in("ben")
+
+
+@pytest.fixture
+async def admin(sign_in: Callable[..., Awaitable[Person]]) -> Person:
+    return await sign_in("root", Role.ADMIN)
