@@ -84,7 +84,7 @@ def serve(settings: Settings, listener: socket.socket, redis_url: str | None) ->
     os.environ.update({"REDIS_URL": redis_url} if redis_url else {})
     asyncio.run(fill(settings))
     # Only now: the application reads its settings where it is imported.
-    from examples.taskflow.main import create_app  # noqa: PLC0415
+    from examples.taskflow.main import create_app
 
     app = create_app(Settings.from_environment())
     with suppress(KeyboardInterrupt):  # uvicorn stops in good order first and then passes the Ctrl-C on

@@ -1,7 +1,7 @@
 """Believable data, the same every time: 200 people and 20,000 tasks, in bulk, in a second or two."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
@@ -10,7 +10,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from examples.taskflow.auth import Passwords
-from examples.taskflow.db import Base, Database, utc_now
+from examples.taskflow.db import Database, utc_now
 from examples.taskflow.tasks.models import Task, TaskAssignment, TaskStatus
 from examples.taskflow.users.models import Role, User
 
@@ -60,15 +60,24 @@ async def seed(database: Database, passwords: Passwords, *, users: int = USERS, 
         if await connection.scalar(select(User.id).limit(1)) is not None:
             return False
         dice, now = random.Random(2024), utc_now().replace(microsecond=0)
-        await _store(connection, User, user_rows(users, hashed, now))
-        await _store(connection, Task, task_rows(dice, users, tasks, now))
-        await _store(connection, TaskAssignment, assignment_rows(dice, users, tasks, now))
+        user_ids = await _store(connection, User, user_rows(users, hashed, now))
+        task_ids = await _store(connection, Task, task_rows(dice, user_ids, tasks, now))
+        for chunk in chunks(assignment_rows(dice, user_ids, task_ids, now)):
+            await connection.execute(insert(TaskAssignment), chunk)
     return True
 
 
-async def _store(connection: AsyncConnection, model: type[Base], rows: Iterator[Row]) -> None:
-    while chunk := list(islice(rows, CHUNK)):
+async def _store(connection: AsyncConnection, model: type[User | Task], rows: Iterator[Row]) -> Sequence[int]:
+    for chunk in chunks(rows):
         await connection.execute(insert(model), chunk)
+    # Asked for, not assumed: PostgreSQL does not count from 1 again after a seed that was interrupted.
+    return (await connection.scalars(select(model.id).order_by(model.id))).all()
+
+
+def chunks(rows: Iterator[Row]) -> Iterator[list[Row]]:
+    """*rows* in lists that one statement takes."""
+    while chunk := list(islice(rows, CHUNK)):
+        yield chunk
 
 
 def user_rows(number: int, hashed: str, now: datetime) -> Iterator[Row]:
@@ -86,13 +95,13 @@ def user_rows(number: int, hashed: str, now: datetime) -> Iterator[Row]:
         }
 
 
-def task_rows(dice: random.Random, users: int, number: int, now: datetime) -> Iterator[Row]:
+def task_rows(dice: random.Random, user_ids: Sequence[int], number: int, now: datetime) -> Iterator[Row]:
     """Tasks of the last half year, due around now."""
     for _ in range(number):
         created = now - timedelta(minutes=dice.randrange(180 * 24 * 60))
         due = created + timedelta(days=dice.randrange(3, 200)) if dice.random() < 0.8 else None
         yield {
-            "owner_id": dice.randrange(users) + 1,
+            "owner_id": dice.choice(user_ids),
             "title": f"{dice.choice(ACTS)} {dice.choice(THINGS)} {dice.choice(PLACES)}",
             "description": " ".join(dice.sample(DETAILS, 3)),
             "status": dice.choices(list(WEIGHTS), list(WEIGHTS.values()))[0],
@@ -102,8 +111,10 @@ def task_rows(dice: random.Random, users: int, number: int, now: datetime) -> It
         }
 
 
-def assignment_rows(dice: random.Random, users: int, tasks: int, now: datetime) -> Iterator[Row]:
+def assignment_rows(
+    dice: random.Random, user_ids: Sequence[int], task_ids: Sequence[int], now: datetime
+) -> Iterator[Row]:
     """No, one, two or three people for each task."""
-    for task_id in range(1, tasks + 1):
-        for index in dice.sample(range(users), dice.randrange(4)):
-            yield {"task_id": task_id, "user_id": index + 1, "assigned_at": now - timedelta(hours=dice.randrange(2000))}
+    for task_id in task_ids:
+        for user_id in dice.sample(user_ids, dice.randrange(4)):
+            yield {"task_id": task_id, "user_id": user_id, "assigned_at": now - timedelta(hours=dice.randrange(2000))}

@@ -1,17 +1,18 @@
 """What the environment says: one frozen object, read once.
 
-=====================  =======================================================================
-``PORT``               where to listen; 8000
-``REDIS_URL``          the shared cache; without it entries live in this process only
-``DATABASE_URL``       ``postgresql://…`` or ``sqlite:///…``; a SQLite file in the data directory
-``TASKFLOW_DATA_DIR``  the SQLite file and the signing secret; ``.taskflow`` where it was started
-``TASKFLOW_DEMO``      ``1`` offers the seeded user on the start page; ``demo.py`` sets it
-=====================  =======================================================================
+===========================  =================================================================
+``PORT``                     where to listen; 8000
+``REDIS_URL``                the shared cache; without it entries live in this process only
+``DATABASE_URL``             ``postgresql://…`` or ``sqlite:///…``; a SQLite file in the data directory
+``TASKFLOW_DATA_DIR``        the SQLite file and the signing secret; ``.taskflow`` where it was started
+``TASKFLOW_ADMIN_PASSWORD``  makes the first user, ``admin``, in a database without users
+``TASKFLOW_DEMO``            ``1`` offers the seeded user on the start page; ``demo.py`` sets it
+===========================  =================================================================
 """
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 # SQLAlchemy names the driver in the URL; people (and hosting platforms) write the short forms.
@@ -27,10 +28,11 @@ class Settings:
     """How one TaskFlow runs."""
 
     data_dir: Path
-    database_url: str
-    redis_url: str | None = None
+    database_url: str = field(repr=False)
+    redis_url: str | None = field(default=None, repr=False)
     port: int = 8000
     demo: bool = False
+    admin_password: str | None = field(default=None, repr=False)
     token_minutes: int = 60
 
     @classmethod
@@ -42,6 +44,7 @@ class Settings:
             database_url=async_url(environ.get("DATABASE_URL") or f"sqlite:///{data_dir / 'taskflow.db'}"),
             redis_url=environ.get("REDIS_URL") or None,
             port=port_number(environ.get("PORT") or "8000"),
+            admin_password=environ.get("TASKFLOW_ADMIN_PASSWORD") or None,
             demo=environ.get("TASKFLOW_DEMO") == "1",
         )
 

@@ -1,12 +1,14 @@
 """What can be done with users: each function one act on one session."""
 
+from contextlib import suppress
+
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from examples.taskflow.auth import Passwords
 from examples.taskflow.errors import Conflict, NotFound
-from examples.taskflow.users.models import User
+from examples.taskflow.users.models import Role, User
 from examples.taskflow.users.schemas import AccessUpdate, ProfileUpdate, UserCreate, UserRead
 
 
@@ -30,6 +32,15 @@ async def create(db: AsyncSession, passwords: Passwords, new: UserCreate) -> Use
     db.add(user)
     await _commit(db)
     return UserRead.model_validate(user)
+
+
+async def ensure_admin(db: AsyncSession, passwords: Passwords, password: str) -> None:
+    """An administrator, where there is no user at all; else nothing."""
+    if await db.scalar(select(User.id).limit(1)) is None:
+        hashed = await passwords.hashed(password)
+        db.add(User(username="admin", email="admin@taskflow.example", role=Role.ADMIN, hashed_password=hashed))
+        with suppress(Conflict):  # another worker was faster
+            await _commit(db)
 
 
 async def update_profile(db: AsyncSession, user_id: int, change: ProfileUpdate) -> UserRead:

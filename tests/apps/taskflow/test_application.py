@@ -4,7 +4,9 @@ import json
 import re
 import socket
 import stat
+from dataclasses import replace
 
+import httpx
 import pytest
 
 from examples.taskflow import seed
@@ -45,6 +47,19 @@ async def test_tokens_outlive_a_restart(settings, ada):
     restarted = create_app(settings)
     async with restarted.router.lifespan_context(restarted):
         assert restarted.state.services.tokens.read(token) == ada.id
+
+
+async def test_the_first_administrator_comes_from_the_environment(settings):
+    """An empty database gets one user; one that has users is left as it is."""
+    for password, status in (("from the environment", 200), ("another", 401)):
+        restarted = create_app(replace(settings, admin_password=password))
+        transport = httpx.ASGITransport(restarted)
+        async with (
+            restarted.router.lifespan_context(restarted),
+            httpx.AsyncClient(transport=transport, base_url="http://taskflow.test") as http,
+        ):
+            reply = await http.post("/api/auth/token", data={"username": "admin", "password": password})
+            assert reply.status_code == status
 
 
 async def test_health_names_each_part(client):
