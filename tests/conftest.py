@@ -5,7 +5,7 @@
   ``expects_logs``, or by asking for ``caplog`` itself.
 - A warning is an error, and a test that hangs is stopped after 120 s with every stack printed (pyproject.toml).
 
-Real servers, clocks and stores for tests come from ``evercache.testing``; this file only watches.
+Real servers, clocks and proxies come from ``evercache.testing.plugin``; this file only watches.
 """
 
 from __future__ import annotations
@@ -22,16 +22,26 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
+pytest_plugins = ["evercache.testing.plugin"]
+
 # A transport that was closed gives its socket back a turn or two of the loop later.
 TURNS_TO_CLOSE = 5
 DESCRIPTORS = Path("/proc/self/fd")
 
+pytest_plugins = ["evercache.testing.plugin"]
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let the audit of tasks and sockets stand around every async test: set up first, torn down last."""
+    """Let the audit of tasks and sockets stand around every async test and around its own fixtures."""
     for item in items:
         if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
-            item.fixturenames.insert(0, "nothing_left_running")
+            item.fixturenames.insert(len(shared_fixtures(item)), "nothing_left_running")
+
+
+def shared_fixtures(item: pytest.Function) -> list[str]:
+    """The fixtures of *item* that outlive it; pytest sets them up first, and what they open is theirs."""
+    known = item._fixtureinfo.name2fixturedefs
+    return [name for name in item.fixturenames if name in known and known[name][-1].scope != "function"]
 
 
 @pytest.fixture

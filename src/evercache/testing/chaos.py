@@ -22,7 +22,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -53,10 +53,10 @@ def no_faults(_command: Command[Any]) -> Fault:
 
 def in_order(*faults: Fault) -> Plan:
     """The first command meets the first fault, and so on; when they are used up, nothing happens any more."""
-    left = iter(faults)
+    left = deque(faults)
 
     def take(_command: Command[Any]) -> Fault:
-        return next(left, "none")
+        return left.popleft() if left else "none"
 
     return take
 
