@@ -18,7 +18,7 @@ import os
 import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 
 from redis.asyncio.connection import (
     AbstractConnection,
@@ -102,7 +102,7 @@ async def ask(
     *command: str | bytes | int,
 ) -> Any:  # Any: whatever the server replies to this command
     """One command, one reply, undecoded."""
-    read: Callable[..., Awaitable[Any]] = connection.read_response
+    read = cast("Callable[..., Awaitable[Any]]", connection.read_response)  # partly untyped in redis-py
     await connection.send_command(*command)
     return await read(disable_decoding=True)
 

@@ -1,0 +1,73 @@
+"""Looks of one turn of the loop and one partition, as one MGET without repetitions."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from evercache.codecs.envelope import unpack
+from evercache.core.protocol import Look, Looked
+from evercache.core.record import Record
+from evercache.errors import StoreUnavailable
+from evercache.stores.redis.keyspace import Keyspace
+from evercache.stores.redis.scripts import Part
+
+__all__ = ["LIMIT", "Looks"]
+
+LIMIT = 512
+"""Looks in one MGET. Redis serves nobody else meanwhile, so it is bounded."""
+
+
+class Looks:
+    """A batch: grows until it is written, then is answered as a whole. Namespace stamp and ban position come first."""
+
+    __slots__ = ("_asked", "_keys", "_places", "full", "sent", "size", "written")
+
+    def __init__(self, keys: Keyspace) -> None:
+        self._keys = keys
+        self._places: dict[bytes, int] = {keys.namespace: 0, keys.ban: 1}
+        self._asked: list[tuple[asyncio.Future[Looked], int, tuple[int, ...]]] = []
+        self.sent = 0.0
+        self.size = 0
+        self.full = False
+        self.written = False
+
+    def add(self, look: Look, future: asyncio.Future[Looked]) -> None:
+        """One more. Not after `parts` was called."""
+        places, keys = self._places, self._keys
+        entry = places.setdefault(keys.entry(look.key.id), len(places))
+        tags: tuple[int, ...] = ()
+        if look.tags:
+            tags = tuple([places.setdefault(tag, len(places)) for tag in keys.tags(look.tags)])
+        self._asked.append((future, entry, tags))
+        self.size += 1
+        self.full = self.size >= LIMIT
+
+    def parts(self) -> tuple[Part, ...]:
+        self.written = True
+        return (b"MGET", *self._places)
+
+    def answered(self, reply: Any) -> None:
+        if isinstance(reply, Exception):
+            self._fail(lambda: reply)
+            return
+        namespace, ban = reply[0], reply[1]
+        records: dict[int, Record | None] = {}
+        for future, entry, tags in self._asked:
+            if future.done():
+                continue
+            if entry in records:
+                record = records[entry]
+            else:
+                data = reply[entry]
+                record = records[entry] = None if data is None else unpack(data)
+            future.set_result(Looked(record, namespace, ban, tuple([reply[tag] for tag in tags]) if tags else ()))
+
+    def failed(self, error: StoreUnavailable) -> None:
+        self._fail(lambda: StoreUnavailable(str(error), reason=error.reason))
+
+    def _fail(self, error: Callable[[], Exception]) -> None:
+        for future, _, _ in self._asked:
+            if not future.done():
+                future.set_exception(error())
