@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 pytest_plugins = ["evercache.testing.plugin"]
 
+# Each of these is many processes: make test runs them in stages of their own, chosen by these markers.
+TOPOLOGIES = {"shared_redis_cluster": "cluster", "shared_redis_sentinel": "sentinel"}
 # A transport that was closed gives its socket back a turn or two of the loop later.
 TURNS_TO_CLOSE = 5
 DESCRIPTORS = Path("/proc/self/fd")
@@ -32,9 +34,13 @@ pytest_plugins = ["evercache.testing.plugin"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let the audit of tasks and sockets stand around every async test and around its own fixtures."""
+    """Mark what needs a Cluster or a Sentinel; stand the audit around every async test and its own fixtures."""
     for item in items:
-        if isinstance(item, pytest.Function) and inspect.iscoroutinefunction(item.obj):
+        if not isinstance(item, pytest.Function):
+            continue
+        for topology in TOPOLOGIES.keys() & set(item.fixturenames):
+            item.add_marker(TOPOLOGIES[topology])
+        if inspect.iscoroutinefunction(item.obj):
             item.fixturenames.insert(len(shared_fixtures(item)), "nothing_left_running")
 
 
