@@ -20,7 +20,7 @@ function record(what, answeredBy, inApplication, inBrowser) {
     element("td", what),
     element("td", { hit: "cache", miss: "database (miss)" }[answeredBy] ?? answeredBy, kind),
     element("td", inApplication === null ? "–" : `${inApplication.toFixed(2)} ms`, "number"),
-    element("td", `${inBrowser.toFixed(1)} ms`, "number"),
+    element("td", `${inBrowser.toFixed(1)} ms`, "number wide-only"),
   );
   if (rows++ === 0) $("log").replaceChildren();
   $("log").prepend(row);
@@ -35,8 +35,9 @@ async function ask(what, path, options = {}) {
   const inBrowser = performance.now() - started;
   const timing = /\bapp;dur=([\d.]+)/.exec(reply.headers.get("Server-Timing") ?? "");
   const cached = (reply.headers.get("X-Cache") ?? "").toLowerCase();
-  const written = (options.method ?? "GET") !== "GET";
-  record(what, written ? "database (write)" : cached || "database", timing && Number(timing[1]), inBrowser);
+  const method = options.method ?? "GET";
+  const wrote = { PATCH: "database (write)", POST: "password check" }[method];
+  record(what, wrote ?? (cached || "database"), timing && Number(timing[1]), inBrowser);
   if (!reply.ok) throw new Error(typeof body?.detail === "string" ? body.detail : `Status ${reply.status}`);
   return body;
 }
