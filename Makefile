@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 NICE ?= nice
+# Words for the runner: make check ARGS=--go-on reports every failure, not only the first.
+ARGS ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check unit coverage bench soak docs changelog serve clean
@@ -14,13 +16,13 @@ demo: $(VENV)/.example  ## the reference application, seven steps, on your machi
 	$(RUN) -m examples.taskflow.demo
 
 test: $(VENV)/.dev  ## everything: format, lint, contracts, types, then every kind of test (below ten minutes)
-	$(NICE) $(RUN) tools/run_tests.py test
+	$(NICE) $(RUN) tools/run_tests.py test $(ARGS)
 
 check: $(VENV)/.dev  ## format, lint, import contracts, types, generated pages
-	$(NICE) $(RUN) tools/run_tests.py check
+	$(NICE) $(RUN) tools/run_tests.py check $(ARGS)
 
 unit: $(VENV)/.dev  ## the tests that need no server
-	$(NICE) $(RUN) tools/run_tests.py unit
+	$(NICE) $(RUN) tools/run_tests.py unit $(ARGS)
 
 coverage: $(VENV)/.dev  ## which lines the tests without a server reach
 	$(NICE) $(RUN) -m coverage run -m pytest -q tests/unit tests/property tests/contract tests/simulation

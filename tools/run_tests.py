@@ -1,6 +1,6 @@
-"""Run the project's checks and tests, one stage after the other: ``run_tests.py test | check | unit``.
+"""Run the project's checks and tests, one stage after the other: ``run_tests.py test | check | unit [--go-on]``.
 
-The first failure stops. A stage whose folder does not exist yet is named and passed over; a folder in which
+The first failure stops, unless ``--go-on`` asks for all of them. A stage whose folder does not exist yet is named and passed over; a folder in which
 pytest finds no test is a failure, because somebody believes that something is shown there. The last line
 counts what really ran, read from pytest's own reports.
 """
@@ -13,7 +13,11 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 ROOT = Path(__file__).resolve().parent.parent
 REPORTS = ROOT / "build" / "reports"
@@ -31,6 +35,7 @@ class Stage:
     name: str
     command: tuple[str, ...]
     paths: tuple[str, ...] = ()
+    tests: bool = False
 
     def found(self) -> list[str]:
         """The paths that exist now."""
@@ -72,7 +77,7 @@ def program(name: str) -> str:
 
 def pytest(name: str, path: str, *, only: str = "") -> Stage:
     """A stage that pytest runs, *only* tests with these markers; *name* becomes the name of its report."""
-    return Stage(name, python("-m", "pytest", "--quiet", *(["-m", only] if only else [])), (path,))
+    return Stage(name, python("-m", "pytest", "--quiet", *(["-m", only] if only else [])), (path,), tests=True)
 
 
 CHECKS = (
@@ -122,63 +127,58 @@ class Run:
         print(f"\n── {stage.name}", flush=True)
         began = time.monotonic()
         code = self._run(stage, paths)
-        verdict = {0: "ok", NO_TESTS_COLLECTED: "NO TEST FOUND"}.get(code, "FAILED") if self._is_pytest(stage) else ""
-        self._note(stage.name, verdict or ("FAILED" if code else "ok"), time.monotonic() - began)
+        verdict = "ok" if code == 0 else "NO TEST FOUND" if stage.tests and code == NO_TESTS_COLLECTED else "FAILED"
+        self._note(stage.name, verdict, time.monotonic() - began)
         return code == 0
 
-    def close(self, *, whole: bool) -> None:
-        """Print what ran, and the count as the last line."""
+    def all(self, stages: Iterable[Stage], *, go_on: bool) -> bool:
+        """Run *stages*, after a failure only if told to *go on*; True if every one was fine."""
+        fine = True
+        for stage in stages:
+            fine = self.stage(stage) and fine
+            if not fine and not go_on:
+                self.lines.append("   stopped at the first failure")
+                break
+        return fine
+
+    def close(self) -> None:
+        """Print what ran; the last line is the count of tests, where there were any."""
         print("\n── stages", *self.lines, sep="\n")
-        if not whole:
-            print("stopped at the first failure")
-        if self.count.passed or self.count.failed or not whole:
+        if self.count != Count():
             print(self.count, flush=True)
 
     def _run(self, stage: Stage, paths: list[str]) -> int:
-        command = [*stage.command, *paths]
-        if not self._is_pytest(stage):
-            return subprocess.run(command, cwd=ROOT, check=False).returncode
         report = REPORTS / f"{stage.name.replace(': ', '-')}.xml"
-        report.unlink(missing_ok=True)
-        code = subprocess.run([*command, f"--junitxml={report}"], cwd=ROOT, check=False).returncode
+        wanted = [f"--junitxml={report}"] if stage.tests else []
+        code = subprocess.run([*stage.command, *paths, *wanted], cwd=ROOT, check=False).returncode
         if report.exists():
             self.count.add_report(report)
         return code
-
-    def _is_pytest(self, stage: Stage) -> bool:
-        return "pytest" in stage.command
 
     def _note(self, name: str, verdict: str, seconds: float) -> None:
         self.lines.append(f"   {name:24}{verdict:20}{seconds:7.1f} s")
 
 
-def require_redis_server() -> str | None:
-    """Name the redis-server that the tests will start; None, and a sentence, if there is none."""
+def require_redis_server() -> None:
+    """Name the redis-server that the tests will start, or end with the sentence that says what to install."""
+    from evercache.testing.servers import ServerNotFound, find_redis_server
+
     try:
-        from evercache.testing.servers import find_redis_server
-    except ModuleNotFoundError as missing:
-        print(f"redis-server: not looked for, {missing}")
-        return "unknown"
-    try:
-        return str(find_redis_server())
-    except Exception as absent:  # noqa: BLE001 - whatever it says is the sentence to print
-        print(absent)
-        return None
+        print(f"redis-server: {find_redis_server()}")
+    except ServerNotFound as absent:
+        sys.exit(str(absent))
 
 
-def main(plan: str = "test") -> int:
+def main(plan: str = "test", *words: str) -> int:
     """Run *plan*; the exit code is 0 only if every stage was fine."""
     if plan == "test":
-        server = require_redis_server()
-        if server is None:
-            return 1
-        print(f"redis-server: {server}")
+        require_redis_server()
     shutil.rmtree(REPORTS, ignore_errors=True)
     REPORTS.mkdir(parents=True)
     run = Run()
-    whole = all(run.stage(stage) for stage in PLANS[plan])
-    run.close(whole=whole)
-    return 0 if whole else 1
+    fine = run.all(PLANS[plan], go_on="--go-on" in words)
+    run.close()
+    return 0 if fine else 1
 
 
 if __name__ == "__main__":
