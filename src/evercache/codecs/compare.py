@@ -9,15 +9,17 @@ no zone names, and reading zone files that stored bytes name is nothing a decode
 
 from __future__ import annotations
 
-from datetime import datetime, time
+import operator
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
+from uuid import UUID
 
 from evercache.codecs.shape import kind_of
 
-__all__ = ["identical", "state_of"]
+__all__ = ["extras_of", "identical"]
 
 
 def identical(one: Any, other: Any) -> bool:  # values of any type
@@ -72,24 +74,36 @@ def _dicts(one: dict[Any, Any], other: dict[Any, Any]) -> bool:
 
 
 def _objects(one: Any, other: Any) -> bool:
-    return _dicts(state_of(one), state_of(other))
+    nothing = object()
+    for name in _names(type(one)):
+        if not identical(getattr(one, name, nothing), getattr(other, name, None)):
+            return False
+    return _dicts(extras_of(one), extras_of(other))
 
 
-def state_of(value: Any) -> dict[str, Any]:
-    """What an object consists of: its fields and any other attribute, but not what `cached_property` can make again."""
+def extras_of(value: Any) -> dict[str, Any]:
+    """The attributes beside the declared fields, but not what a `cached_property` can make again."""
     kind = type(value)
-    names: dict[str, Any] = {}
-    for attribute in ("__struct_fields__", "__dataclass_fields__", "__pydantic_fields__"):
-        names.update(dict.fromkeys(getattr(kind, attribute, ())))
-    names.update(dict.fromkeys(getattr(value, "__dict__", ())))
-    state = {
-        name: getattr(value, name)
-        for name in sorted(names)
-        if hasattr(value, name) and not isinstance(getattr(kind, name, None), cached_property)
+    attributes: dict[str, Any] = getattr(value, "__dict__", {})
+    names = _names(kind)
+    if len(attributes) <= len(names) and attributes.keys() <= names.keys():
+        return {}
+    return {
+        name: attribute
+        for name, attribute in sorted(attributes.items())
+        if name not in names and not isinstance(getattr(kind, name, None), cached_property)
     }
-    for attribute in ("__pydantic_extra__", "__pydantic_private__"):
-        state[attribute] = getattr(value, attribute, None)
-    return state
+
+
+@lru_cache(maxsize=1024)
+def _names(kind: type) -> dict[str, None]:
+    """The declared fields of a class, and where Pydantic keeps what isn't declared."""
+    names: dict[str, None] = {}
+    for attribute in ("__struct_fields__", "__dataclass_fields__", "__pydantic_fields__"):
+        names |= dict.fromkeys(getattr(kind, attribute, ()))
+    if hasattr(kind, "__pydantic_validator__"):
+        names |= {"__pydantic_extra__": None, "__pydantic_private__": None}
+    return names
 
 
 _COMPARE: dict[type, Any] = {
@@ -97,6 +111,7 @@ _COMPARE: dict[type, Any] = {
     Decimal: _text_alike,
     datetime: _instants,
     time: _times,
+    **dict.fromkeys((int, str, bool, bytes, date, timedelta, UUID), operator.eq),
     list: _sequences,
     tuple: _sequences,
     set: _sets,

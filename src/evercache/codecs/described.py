@@ -27,8 +27,6 @@ __all__ = ["DescribedCodec"]
 _JSON, _PACK = b"J", b"M"
 
 _PLAIN = frozenset((type(None), bool, int, str))
-_PLAIN_OUTER = frozenset((float, list, dict))
-_TEXT_KEYS: set[type] = {str}
 
 
 class DescribedCodec:
@@ -72,17 +70,16 @@ class DescribedCodec:
 
 
 def _is_plain(value: Any) -> bool:
-    """Can JSON carry it exactly? Answers early for the usual no, and in C for the usual yes."""
+    """Can JSON carry it exactly? The loops are plain because they are the cost of storing a value."""
     kind = type(value)
     if kind is dict:
-        if value and set(map(type, value)) != _TEXT_KEYS:
-            return False
-        parts = value.values()
-    elif kind is list:
-        parts = value
-    else:
-        return kind in _PLAIN or (kind is float and isfinite(value))
-    outer = set(map(type, parts)) - _PLAIN
-    if not outer:
+        for key, part in value.items():
+            if type(key) is not str or (type(part) not in _PLAIN and not _is_plain(part)):
+                return False
         return True
-    return outer <= _PLAIN_OUTER and all(type(part) in _PLAIN or _is_plain(part) for part in parts)
+    if kind is list:
+        for part in value:
+            if type(part) not in _PLAIN and not _is_plain(part):
+                return False
+        return True
+    return kind in _PLAIN or (kind is float and isfinite(value))

@@ -11,10 +11,10 @@
     44      4     load_ms
     48      8     schema
     56      4     CRC-32 of the bytes 0-3, 20-55 and 60 to the end
-    60      1+n   namespace stamp   (length, bytes)
-            1+n   ban position
-            1     number of tags, then for each: 1+n tag id, 1+n stamp
-            ...   payload
+    60      1     n, the number of tags
+    61      2+2n  lengths: namespace stamp, ban position, and for each tag its id and its stamp
+            ...   those parts, in the order of their lengths
+            ...   payload, to the end
 
 Scripts on the server compare `fill` and patch the two times at their fixed offsets, without knowing the rest. The
 checksum finds accidents (truncation, a flipped bit, somebody else's bytes), not attackers; those are what `sealed` is
@@ -24,6 +24,7 @@ for. Anything that isn't exactly this is None, which the engine counts as a miss
 from __future__ import annotations
 
 import struct
+from functools import lru_cache
 from zlib import crc32
 
 from evercache.core.record import Record
@@ -57,7 +58,9 @@ FILL = slice(20, 36)
 SCHEMA = slice(48, 56)
 FIXED_SIZE = 60
 
-_HEAD = struct.Struct(">2sBBQQ16sQI8sI")
+_SMALL = 4096
+
+_HEAD = struct.Struct(">2sBBQQ16sQI8s")
 _SUM = struct.Struct(">I")
 _START = MAGIC + bytes((VERSION, 0))
 _START_SUM = crc32(_START)
@@ -72,17 +75,14 @@ def pack(record: Record) -> bytes:
 
 
 def _pack(record: Record) -> bytes:
-    fill, schema, namespace, ban, tags = record.fill, record.schema, record.namespace, record.ban, record.tags
+    fill, schema, tags = record.fill, record.schema, record.tags
     if len(fill) != 16 or len(schema) != 8:
         raise ValueError("fill takes 16 bytes and schema 8")
-    parts = [bytes((len(namespace),)), namespace, bytes((len(ban),)), ban, bytes((len(tags),))]
-    for tag, stamp in zip(tags, record.stamps, strict=True):
-        parts += (bytes((len(tag),)), tag, bytes((len(stamp),)), stamp)
-    parts.append(record.payload)
-    rest = b"".join(parts)
-    head = _HEAD.pack(
-        MAGIC, VERSION, 0, record.fresh_until, record.dead_at, fill, record.born, record.load_ms, schema, 0
-    )[:56]
+    parts = [record.namespace, record.ban]
+    for pair in zip(tags, record.stamps, strict=True):
+        parts += pair
+    rest = b"".join((bytes((len(tags), *map(len, parts))), *parts, record.payload))
+    head = _HEAD.pack(MAGIC, VERSION, 0, record.fresh_until, record.dead_at, fill, record.born, record.load_ms, schema)
     return head + _SUM.pack(crc32(rest, crc32(head[20:], _START_SUM))) + rest
 
 
@@ -91,31 +91,23 @@ def unpack(data: bytes) -> Record | None:
     try:
         if data[:4] != _START:
             return None
-        _, _, _, fresh_until, dead_at, fill, born, load_ms, schema, check = _HEAD.unpack_from(data)
-        rest = memoryview(data)[60:]
-        if crc32(rest, crc32(data[20:56], _START_SUM)) != check:
+        _, _, _, fresh_until, dead_at, fill, born, load_ms, schema = _HEAD.unpack_from(data)
+        # A copy of a small rest is cheaper than a view of it.
+        rest = data[60:] if len(data) < _SMALL else memoryview(data)[60:]
+        if crc32(rest, crc32(data[20:56], _START_SUM)) != _SUM.unpack_from(data, 56)[0]:
             return None
-        at = 61 + data[60]
-        namespace = data[61:at]
-        end = at + 1 + data[at]
-        ban = data[at + 1 : end]
-        at = end + 1
-        tags = stamps = ()
-        if data[end]:
-            tags, stamps, at = _tags(data, data[end], at)
-        if at > len(data):
-            return None
-        return Record(fill, namespace, ban, tags, stamps, born, fresh_until, dead_at, load_ms, schema, data[at:])
-    except Exception:  # not bytes, too short, or a length that leads outside: all of it is "not a record"
+        start = 63 + 2 * data[60]
+        layout = _layout(data[61:start])
+        parts = layout.unpack_from(data, start)
+        payload = data[start + layout.size :]
+        return Record(
+            fill, parts[0], parts[1], parts[2::2], parts[3::2], born, fresh_until, dead_at, load_ms, schema, payload
+        )
+    except Exception:  # not bytes, too short, or lengths that lead outside: all of it is "not a record"
         return None
 
 
-def _tags(data: bytes, count: int, at: int) -> tuple[tuple[bytes, ...], tuple[bytes, ...], int]:
-    tags: list[bytes] = []
-    stamps: list[bytes] = []
-    for _ in range(count):
-        middle = at + 1 + data[at]
-        tags.append(data[at + 1 : middle])
-        at = middle + 1 + data[middle]
-        stamps.append(data[middle + 1 : at])
-    return tuple(tags), tuple(stamps), at
+@lru_cache(maxsize=256)
+def _layout(lengths: bytes) -> struct.Struct:
+    """How to cut parts of these lengths. Few patterns occur, since ids and stamps have fixed sizes."""
+    return struct.Struct("".join(f"{length}s" for length in lengths))

@@ -7,8 +7,9 @@ made of closures that visit only the parts of a value that can hold a float, and
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from math import isfinite
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any, Union
 
 from evercache.codecs.shape import fields_of, kind_of, split
@@ -42,10 +43,24 @@ class _Compiler:
         if bare is tuple and arguments and arguments[-1] is not ...:
             return _positions([self.compile(part) for part in arguments])
         if bare in (list, set, frozenset, tuple) and arguments:
-            return _items(self.compile(arguments[0]))
+            return self._column(arguments[0]) or _items(self.compile(arguments[0]))
         if isinstance(bare, type) and kind_of(bare) not in (None, "enum"):
             return self._class(annotation, bare, arguments)
         return None
+
+    def _column(self, annotation: Any) -> _Finder | None:
+        """For many floats, or many records with one float each: in C, because a NaN or an infinity survives a sum."""
+        each = self.compile(annotation)
+        if each is _float:
+            return _summed(iter, _float)
+        kind, arguments = split(annotation)
+        if each is None or not isinstance(kind, type) or kind_of(kind) in (None, "enum"):
+            return None
+        parts = [(name, finder) for name, hint in fields_of(kind, arguments) if (finder := self.compile(hint))]
+        if len(parts) != 1 or parts[0][1] is not _float or split(dict(fields_of(kind, arguments))[parts[0][0]])[0] is not float:
+            return None
+        get = itemgetter(parts[0][0]) if kind_of(kind) == "typeddict" else attrgetter(parts[0][0])
+        return _summed(partial(map, get), each)
 
     def _union(self, arguments: tuple[Any, ...]) -> _Finder | None:
         found = [finder for finder in map(self.compile, arguments) if finder is not None]
@@ -77,6 +92,18 @@ def any_nonfinite(value: Any) -> bool:
     if kind_of(kind) in ("dataclass", "struct"):
         return any(any_nonfinite(getattr(value, name)) for name, _ in fields_of(kind))
     return False
+
+
+def _summed(column: Callable[[Any], Any], each: _Finder) -> _Finder:
+    def find(value: Any) -> bool:
+        try:
+            if isfinite(sum(column(value))):
+                return False
+        except (TypeError, KeyError, OverflowError):  # a value that isn't what it should be: look at each
+            pass
+        return any(map(each, value))
+
+    return find
 
 
 def _items(inner: _Finder | None) -> _Finder | None:

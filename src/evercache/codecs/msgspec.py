@@ -9,7 +9,7 @@ its own annotation could come back as something else: a subclass without its ext
 
 - always: the type of the value, and of the elements of a list, tuple, set or dict at the top; NaN and infinities
   (JSON has no word for them and msgspec writes null) are refused;
-- compared in full, by `identical`: the first 16 values of each codec and every 64th after them, and all values for the
+- compared in full, by `identical`: the first 16 values of each codec and every 256th after them, and all values for the
   rest of the process once one had differed.
 
 A difference is a CodecError: the value is served, not stored. Ignored differences: the name of a time zone (instant and
@@ -20,7 +20,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
-from uuid import UUID
 
 import msgspec
 
@@ -31,10 +30,10 @@ from evercache.codecs.shape import Shape
 from evercache.codecs.top import top_check
 from evercache.errors import CodecError
 
-__all__ = ["MsgspecCodec", "as_uuid", "extension", "pack_reader", "pack_writer", "read_json", "write_json"]
+__all__ = ["MsgspecCodec", "extension", "pack_reader", "pack_writer", "packed_as", "read_json", "write_json"]
 
 _ALWAYS = 16
-_THEN_EVERY = 64
+_THEN_EVERY = 256
 
 write_json: Callable[[Any], bytes] = msgspec.json.Encoder().encode
 read_json: Callable[[bytes | memoryview], Any] = msgspec.json.Decoder().decode
@@ -83,7 +82,7 @@ class MsgspecCodec:
 
 def pack_writer() -> Callable[[Any], bytes]:
     """MessagePack, for values that MessagePack can say."""
-    return msgspec.msgpack.Encoder().encode
+    return msgspec.msgpack.Encoder(decimal_format="string", uuid_format="bytes").encode
 
 
 def pack_reader(hook: Callable[[int, memoryview], Any]) -> Callable[[bytes | memoryview], Any]:
@@ -94,6 +93,6 @@ def pack_reader(hook: Callable[[int, memoryview], Any]) -> Callable[[bytes | mem
 extension: Callable[[int, bytes], Any] = msgspec.msgpack.Ext
 
 
-def as_uuid(data: memoryview) -> UUID:
-    """16 bytes as a UUID; three times as fast as its constructor. Raises msgspec.ValidationError for another length."""
-    return msgspec.convert(data, UUID)
+def packed_as(kind: type) -> Callable[[bytes | memoryview], Any]:
+    """Reads one MessagePack value as *kind*, in C: a UUID in an eighth of the time that its constructor takes."""
+    return msgspec.msgpack.Decoder(kind).decode

@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from evercache.codecs.base import fingerprint, refused
-from evercache.codecs.compare import state_of
+from evercache.codecs.compare import extras_of
 from evercache.codecs.shape import kind_of, shape_of
 from evercache.errors import CodecError, ConfigurationError
 
@@ -95,12 +95,9 @@ def _parts(kind: type) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
 
 
 def _take(names: tuple[str, ...], value: Any) -> list[Any]:
-    if hasattr(value, "__dict__") and len(vars(value)) > len(names) and set(state_of(value)) - _EXTRA - set(names):
+    if extras_of(value):
         raise refused(value, "it carries attributes beside its fields, which would be lost")
     return [getattr(value, name) for name in names]
-
-
-_EXTRA = {"__pydantic_extra__", "__pydantic_private__"}
 
 
 def _make_struct(kind: type, names: tuple[str, ...], parts: list[Any]) -> Any:

@@ -6,14 +6,14 @@ Each rich type has a code; the codes are part of the stored format: never renumb
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from functools import partial
 from typing import Any
 from uuid import UUID
 
 from evercache.codecs.base import refused
-from evercache.codecs.msgspec import as_uuid, extension, pack_reader, pack_writer
+from evercache.codecs.msgspec import extension, pack_reader, pack_writer, packed_as
 from evercache.codecs.registry import Registry
 from evercache.errors import CodecError
 
@@ -23,7 +23,6 @@ _TUPLE, _SET, _FROZENSET, _PAIRS = 1, 2, 3, 4
 _DATETIME, _DATE, _TIME, _TIMEDELTA, _DECIMAL, _UUID, _INT, _OBJECT = 5, 6, 7, 8, 9, 10, 11, 12
 
 _NATIVE = frozenset((type(None), bool, int, str, float, bytes))
-_TEXT_KEYS: set[type] = {str}
 
 
 class Writer:
@@ -32,7 +31,7 @@ class Writer:
     def __init__(self, registry: Registry, *, wide: bool = False) -> None:
         self._registry = registry
         self._native = _NATIVE - {int} if wide else _NATIVE
-        self._pack = pack_writer()
+        self._pack = pack = pack_writer()
         self._tags: dict[type, Callable[[Any], Any]] = {
             list: self._list,
             dict: self._dict,
@@ -43,8 +42,8 @@ class Writer:
             date: lambda value: extension(_DATE, value.isoformat().encode()),
             time: _tag_time,
             timedelta: lambda value: extension(_TIMEDELTA, f"{value.days} {value.seconds} {value.microseconds}".encode()),
-            Decimal: lambda value: extension(_DECIMAL, str(value).encode()),
-            UUID: lambda value: extension(_UUID, value.bytes),
+            Decimal: lambda value: extension(_DECIMAL, pack(value)),
+            UUID: lambda value: extension(_UUID, pack(value)),
             int: _tag_int,
         }
 
@@ -64,8 +63,9 @@ class Writer:
         return [part if type(part) in native else tag(part) for part in value]
 
     def _dict(self, value: dict[Any, Any]) -> Any:
-        if value and set(map(type, value)) != _TEXT_KEYS:
-            return extension(_PAIRS, self._pack(self._list([part for pair in value.items() for part in pair])))
+        for key in value:
+            if type(key) is not str:
+                return extension(_PAIRS, self._pack(self._list([part for pair in value.items() for part in pair])))
         native, tags, tag = self._native, self._tags, self._object
         return {
             key: part if (kind := type(part)) in native else tags.get(kind, tag)(part) for key, part in value.items()
@@ -95,8 +95,8 @@ class Reader:
             _DATE: lambda data: date.fromisoformat(str(data, "ascii")),
             _TIME: lambda data: time.fromisoformat(str(data, "ascii")),
             _TIMEDELTA: lambda data: timedelta(*map(int, str(data, "ascii").split(" ", 2))),
-            _DECIMAL: lambda data: Decimal(str(data, "ascii")),
-            _UUID: as_uuid,
+            _DECIMAL: packed_as(Decimal),
+            _UUID: packed_as(UUID),
             _INT: lambda data: int.from_bytes(data, "big", signed=True),
             _OBJECT: self._object,
         }
@@ -121,6 +121,8 @@ class Reader:
 
 
 def _tag_datetime(value: datetime) -> Any:
+    if value.tzinfo is UTC:
+        return value  # MessagePack has timestamps, written and read in C
     if value.fold and value.tzinfo is None:
         raise refused(value, "a naive datetime with fold=1 has no textual form; attach its time zone")
     return extension(_DATETIME, value.isoformat().encode())
