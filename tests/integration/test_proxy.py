@@ -8,6 +8,7 @@ import pytest
 
 from evercache.testing.proxy import TcpProxy
 from evercache.testing.servers import Wire, wait_until
+from evercache.testing.servers.certificates import make_certificate
 
 PATIENCE = 0.2  # how long silence is listened to; too short an ear hears silence too
 
@@ -180,6 +181,21 @@ def test_the_url_of_the_server_becomes_the_url_of_the_proxy(tcp_proxy):
     """User, password, database and options stay; the address changes."""
     url = tcp_proxy.rewrite("redis://app:p%40ss@10.0.0.1:6379/3?timeout=1")
     assert url == f"redis://app:p%40ss@127.0.0.1:{tcp_proxy.port}/3?timeout=1"
+
+
+def test_it_can_speak_tls_for_a_server_that_does_not(redis_server, redis_url, tmp_path):
+    """Clients speak TLS to the proxy; every fault is to be had here too."""
+    certificate = make_certificate(tmp_path)
+    trust = certificate.client_context()
+    with TcpProxy(redis_server.address, tls=certificate.server_context()) as proxy:
+        with Wire(*proxy.address, timeout=60, tls=trust) as wire:
+            assert wire.command("PING") == b"PONG"
+            assert wire.command("QUIT") == b"OK"
+        with Wire(*proxy.address, timeout=60, tls=trust) as wire:
+            wire.command("PING")
+            assert proxy.cut() >= 1
+            with pytest.raises(OSError, match=r"reset|EOF|closed"):
+                wire.read()
 
 
 async def test_it_works_while_the_loop_under_test_is_blocked(tcp_proxy, redis_server):

@@ -1,5 +1,6 @@
 """The real servers that other tests rely on: they do what their methods say, and they leave nothing behind."""
 
+import os
 import signal
 import socket
 import subprocess
@@ -135,6 +136,11 @@ def test_tls_is_real(make_redis):
     with socket.create_connection(server.address, timeout=60) as plain:
         plain.sendall(b"PING\r\n")
         assert b"PONG" not in read_to_the_end(plain)
+    server.kill()
+    with pytest.raises(ConnectionError):
+        server.command("PING")
+    server.start()
+    assert server.command("PING") == b"PONG"
 
 
 def test_a_closed_server_leaves_nothing_behind(make_redis):
@@ -161,7 +167,11 @@ def test_a_server_dies_with_its_parent(paused):
         "input()\n"
     )
     with subprocess.Popen(
-        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", program],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     ) as parent:
         pid, folder = parent.stdout.readline().split()
         assert is_alive(int(pid))

@@ -133,7 +133,8 @@ async def _give(on_its_way: asyncio.Queue[tuple[float, bytes]], sink: asyncio.St
         elif data:
             await _write(sink, data, rules)
         if not data:
-            sink.write_eof()
+            # TLS knows no half-closed connection.
+            sink.write_eof() if sink.can_write_eof() else sink.close()
             return
 
 

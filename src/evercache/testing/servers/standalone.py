@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Self
 from urllib.parse import quote
 
 from evercache.errors import EvercacheError
-from evercache.testing.servers.binaries import ServerBinary, find_redis_server
+from evercache.testing.ports import HOST, ReservedPort
+from evercache.testing.proxy import TcpProxy
+from evercache.testing.servers.binaries import ServerBinary, find_redis_server, speaks_tls
 from evercache.testing.servers.certificates import Certificate, make_certificate
-from evercache.testing.servers.ports import HOST, ReservedPort
 from evercache.testing.servers.process import ChildProcess
 from evercache.testing.servers.waiting import wait_until
 from evercache.testing.servers.wire import Reply, ReplyError, Wire
@@ -38,7 +39,8 @@ class RedisServer:
 
     - *options* are lines as in `redis.conf`; they come after the defaults, which keep nothing on disk.
     - *binary* is a path or one of `find_all()`; without it, `find_redis_server()` decides.
-    - *tls* serves `rediss://` only; clients trust `ca_file`.
+    - *tls* serves `rediss://` only; clients trust `ca_file`. A program that was built without TLS gets a front that
+      speaks it.
     - The port and the folder stay the same from the first start to `close`; so does the data only where it is asked for.
     - Every method blocks until what it says is a fact. The server never outlives this process.
     """
@@ -58,6 +60,7 @@ class RedisServer:
         self.certificate: Certificate | None = make_certificate(self.folder) if tls else None
         self._trust: ssl.SSLContext | None = self.certificate.client_context() if self.certificate else None
         self._reserved = ReservedPort(bus=bus)
+        self._front = self._make_front()
         self._process: ChildProcess | None = None
         self.paused = False
         self._config = self.folder / "redis.conf"
@@ -88,7 +91,7 @@ class RedisServer:
     @property
     def port(self) -> int:
         """The same from the first start to `close`."""
-        return self._reserved.number
+        return self._reserved.number if self._front is None else self._front.port
 
     @property
     def address(self) -> tuple[str, int]:
@@ -135,6 +138,8 @@ class RedisServer:
         if not self.is_running:
             self._process = ChildProcess(self._command(), self.folder, self.folder / "server.log")
             self.paused = False
+            if self._front is not None:
+                self._front.start()
 
     def wait_ready(self) -> None:
         """Return when it answers PING; raises `ServerFailed` with its last words if it ended instead."""
@@ -144,13 +149,13 @@ class RedisServer:
         """Shut down in good order: nothing is saved unless *options* say so."""
         if self._process is not None:
             self._process.stop()
-        self.paused = False
+        self._after_the_end()
 
     def kill(self) -> None:
         """`kill -9`: no farewell, no saving; connections break at once."""
         if self._process is not None:
             self._process.kill()
-        self.paused = False
+        self._after_the_end()
 
     def pause(self) -> None:
         """Stand still (SIGSTOP): connections stay, new ones are even accepted by the kernel, nobody answers."""
@@ -174,6 +179,8 @@ class RedisServer:
     def close(self) -> None:
         """Kill it, remove its folder, give back its port; may be called twice."""
         self.kill()
+        if self._front is not None:
+            self._front.close()
         self._reserved.release()
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -200,8 +207,8 @@ class RedisServer:
 
     def _settings(self) -> list[str]:
         lines = [f"bind {self.host}", f"dir {self.folder}", 'save ""', "appendonly no", "repl-diskless-sync-delay 0"]
-        if self.certificate is None:
-            lines.append(f"port {self.port}")
+        if self.certificate is None or self._front is not None:
+            lines.append(f"port {self._reserved.number}")
         else:
             lines += ["port 0", f"tls-port {self.port}", "tls-auth-clients no"]
             lines += [f"tls-cert-file {self.certificate.certificate}", f"tls-key-file {self.certificate.key}"]
@@ -209,6 +216,16 @@ class RedisServer:
         if self.password is not None:
             lines += [f'requirepass "{self.password}"', f'masterauth "{self.password}"']
         return lines
+
+    def _make_front(self) -> TcpProxy | None:
+        if self.certificate is None or speaks_tls(self.binary):
+            return None
+        return TcpProxy((self.host, self._reserved.number), tls=self.certificate.server_context())
+
+    def _after_the_end(self) -> None:
+        self.paused = False
+        if self._front is not None and self._front.is_running:
+            self._front.refuse()
 
     def _command(self) -> list[str]:
         return [str(self.binary), str(self._config)]
