@@ -7,7 +7,7 @@ NICE ?= nice
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check unit coverage bench soak docs changelog serve clean
+.PHONY: help demo test check fix unit coverage bench soak docs changelog serve clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,6 +20,10 @@ test: $(VENV)/.dev  ## everything: format, lint, contracts, types, then every ki
 
 check: $(VENV)/.dev  ## format, lint, import contracts, types, generated pages
 	$(NICE) $(RUN) tools/run_tests.py check $(ARGS)
+
+fix: $(VENV)/.dev  ## let ruff format the code and mend what it can
+	$(RUN) -m ruff check --fix --exit-zero --quiet src tests tools benchmarks examples
+	$(RUN) -m ruff format src tests tools benchmarks examples
 
 unit: $(VENV)/.dev  ## the tests that need no server
 	$(NICE) $(RUN) tools/run_tests.py unit $(ARGS)

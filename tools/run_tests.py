@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 REPORTS = ROOT / "build" / "reports"
 CODE = ("src", "tests", "tools", "benchmarks", "examples")
-TYPED = ("src", "tests/typing", "examples", "tools")
+TYPED = ("src", "examples", "tools", "tests/typing/accepted")
 # Samples that a type checker must refuse are run by the tests in tests/typing, one by one.
 STRICT = ("src", "tests/typing/accepted")
 NO_TESTS_COLLECTED = 5
