@@ -46,7 +46,7 @@ class Breaker:
     longest: float = 0.5
     misconfigured: float = 10.0
 
-    def allows(self, now: float) -> bool:  # noqa: ARG002 - every question takes the time, so that policies may need it
+    def allows(self, now: float) -> bool:
         """May a request go to the server?"""
         return self.state == "closed"
 

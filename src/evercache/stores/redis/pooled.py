@@ -14,26 +14,28 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
-from redis.exceptions import AskError, RedisClusterException, RedisError
+from redis import exceptions as redis_errors
 
 from evercache.config import Settings
 from evercache.core.url import Address
 from evercache.errors import StoreOverloaded, StoreUnavailable, WritesRefused
-from evercache.stores.redis.connection import ask, new_pool, opened
+from evercache.stores.redis.connection import ask, new_pool, open_connection, opened
 from evercache.stores.redis.faults import ADVICE, Fault, classify, redirect_of
 from evercache.stores.redis.guard import Guard
-from evercache.stores.redis.topology import Cluster, topology_of
+from evercache.stores.redis.topology import Cluster, key_slot, topology_of
 
 if TYPE_CHECKING:
     from redis.asyncio.connection import BlockingConnectionPool
 
 __all__ = ["STORE_ERRORS", "Pooled"]
 
+_SCAN_COUNT = 1000
+
 Argument = str | bytes | int
 
-STORE_ERRORS = (StoreUnavailable, RedisError, RedisClusterException, OSError)
+STORE_ERRORS = (StoreUnavailable, redis_errors.RedisError, redis_errors.RedisClusterException, OSError)
 """What a command may raise because of Redis."""
 
 
@@ -60,10 +62,10 @@ class Pooled:
         address = await self._locate(key)
         try:
             return await self.run_at(address, *command, budget=budget)
-        except AskError as error:
+        except redis_errors.AskError as error:
             redirect = redirect_of(error, address)
             if redirect is None or not isinstance(self._topology, Cluster):
-                raise _translated(error, classify(error), address) from error
+                _raise(error, classify(error), address)
             target = redirect.address
             if not redirect.ask:
                 target = self._topology.moved(redirect.slot, target.host, target.port)
@@ -85,7 +87,7 @@ class Pooled:
                 self._learn(guard, fault, began)
                 if fault.kind in ("moved", "bug"):
                     raise
-                raise _translated(error, fault, address) from error
+                _raise(error, fault, address)
             guard.succeeded(began)
             return reply
 
@@ -93,6 +95,22 @@ class Pooled:
         """Every primary, for work that visits all of them."""
         async with self._mapping():
             return await self._topology.primaries()
+
+    async def matching(self, pattern: bytes) -> AsyncGenerator[tuple[Address, list[bytes]]]:
+        """Names that match a glob, in batches that one command may carry: in a Cluster, of one slot."""
+        for address in await self.primaries():
+            cursor = b"0"
+            while True:
+                scan = ("SCAN", cursor, "MATCH", pattern, "COUNT", _SCAN_COUNT)
+                cursor, names = await self.run_at(address, *scan, budget=self._settings.socket_timeout)
+                batches: dict[int, list[bytes]] = {}
+                for name in names:
+                    slot = key_slot(name) if isinstance(self._topology, Cluster) else 0
+                    batches.setdefault(slot, []).append(name)
+                for batch in batches.values():
+                    yield address, batch
+                if int(cursor) == 0:
+                    break
 
     def pool(self) -> BlockingConnectionPool:
         """The pool of the one server; made, not opened. A `StoreUnavailable` if there is no one server (yet)."""
@@ -108,6 +126,11 @@ class Pooled:
     def open_guards(self) -> list[Guard]:
         """The guards of the servers that are away."""
         return [guard for guard in (self._map_guard, *self._guards.values()) if guard.is_open]
+
+    @property
+    def some_answer(self) -> bool:
+        """Is there a server that is not known to be away?"""
+        return any(not guard.is_open for guard in self._guards.values())
 
     @property
     def in_use(self) -> int:
@@ -147,7 +170,7 @@ class Pooled:
         except STORE_ERRORS as error:
             fault = classify(error)
             self._learn(self._map_guard, fault, began)
-            raise _translated(error, fault, self._settings.address.addresses[0]) from error
+            _raise(error, fault, self._settings.address.addresses[0])
 
     @asynccontextmanager
     async def _place_in_queue(self) -> AsyncGenerator[None]:
@@ -172,11 +195,17 @@ class Pooled:
         take = cast("Callable[[], Awaitable[Any]]", pool.get_connection)  # partly untyped in redis-py
         async with asyncio.timeout(self._settings.connect_timeout):
             connection = await take()
+        sent = (("ASKING",), command) if asking else (command,)
         try:
-            async with asyncio.timeout(budget):
-                if asking:
-                    await ask(connection, "ASKING")
-                return await ask(connection, *command)
+            try:
+                return await _said(connection, sent, budget)
+            except redis_errors.ConnectionError as error:
+                if type(error) is not redis_errors.ConnectionError:
+                    raise
+                # Closed while it lay in the pool (a restart, an idle time-out): nobody's fault, and no time was lost.
+                # A command that was under way may run twice, and all of ours may.
+                await open_connection(connection, self._settings.connect_timeout)
+                return await _said(connection, sent, budget)
         finally:
             await pool.release(connection)
 
@@ -241,10 +270,19 @@ class Pooled:
         return self._guards[address]
 
 
-def _translated(error: Exception, fault: Fault, address: Address) -> Exception:
+async def _said(connection: Any, commands: tuple[tuple[Argument, ...], ...], budget: float) -> Any:
+    """The reply to the last of *commands*, all within *budget* seconds."""
+    async with asyncio.timeout(budget):
+        reply: Any = None
+        for command in commands:
+            reply = await ask(connection, *command)
+        return reply
+
+
+def _raise(error: Exception, fault: Fault, address: Address) -> NoReturn:
     """Our own error for *fault*, so that nobody above has to know the client's classes."""
     if isinstance(error, StoreUnavailable):
-        return error
+        raise error
     sentence = f"Redis at {address} failed ({fault.reason}). {ADVICE.get(fault.reason, '')}".strip()
     kind = {"overload": StoreOverloaded, "write_refused": WritesRefused}.get(fault.kind, StoreUnavailable)
-    return kind(sentence, reason=fault.reason)
+    raise kind(sentence, reason=fault.reason) from error

@@ -64,10 +64,10 @@ class Standalone:
     def __init__(self, address: Address) -> None:
         self._address = address
 
-    async def primary(self, partition: int) -> Address:  # noqa: ARG002 - the protocol's signature
+    async def primary(self, partition: int) -> Address:
         return self._address
 
-    async def address_of(self, key: bytes) -> Address:  # noqa: ARG002 - as above
+    async def address_of(self, key: bytes) -> Address:
         return self._address
 
     async def primaries(self) -> tuple[Address, ...]:
@@ -105,12 +105,12 @@ class Sentinel(_Asking):
         self._settings = settings
         self._primary: Address | None = None
 
-    async def primary(self, partition: int) -> Address:  # noqa: ARG002 - the protocol's signature
+    async def primary(self, partition: int) -> Address:
         while self._primary is None:
             await self.refresh("unknown")
         return self._primary
 
-    async def address_of(self, key: bytes) -> Address:  # noqa: ARG002 - as above
+    async def address_of(self, key: bytes) -> Address:
         return await self.primary(0)
 
     async def primaries(self) -> tuple[Address, ...]:
