@@ -2,7 +2,8 @@
 
 import pytest
 
-from evercache.testing.servers import ReplyError
+from evercache.core.url import parse_url
+from evercache.testing.servers import RedisCluster, ReplyError, SentinelTrio
 
 
 def test_every_slot_has_a_primary_and_a_replica(redis_cluster):
@@ -86,7 +87,25 @@ def test_sentinels_replace_a_killed_primary(redis_sentinel, redis_namespace):
 
 def test_the_address_of_the_trio_names_all_sentinels(redis_sentinel):
     """The URL is enough for a client to find the primary, whichever sentinel lives."""
-    assert redis_sentinel.url.startswith("redis+sentinel://")
-    assert redis_sentinel.url.endswith("/main/0")
-    for host, port in redis_sentinel.addresses:
-        assert f"{host}:{port}" in redis_sentinel.url
+    parsed = parse_url(redis_sentinel.url)
+    assert (parsed.kind, parsed.primary_name) == ("sentinel", "main")
+    assert tuple((address.host, address.port) for address in parsed.addresses) == redis_sentinel.addresses
+
+
+def test_the_address_of_the_cluster_names_all_nodes(redis_cluster):
+    """The URL is enough for a client to find the cluster, whichever node lives."""
+    parsed = parse_url(redis_cluster.url)
+    assert parsed.kind == "cluster"
+    assert [(address.host, address.port) for address in parsed.addresses] == [
+        node.address for node in redis_cluster.nodes
+    ]
+    assert [parse_url(url).addresses[0] for url in redis_cluster.urls] == list(parsed.addresses)
+
+
+def test_topologies_can_have_a_password():
+    """One password for all nodes, and in the URL; the nodes use it among themselves too."""
+    with SentinelTrio(password="pa ss/1") as trio:
+        assert parse_url(trio.url).password == "pa ss/1"
+    with RedisCluster(password="pa ss/1") as cluster:
+        assert parse_url(cluster.url).password == "pa ss/1"
+        cluster.failover(0)

@@ -91,8 +91,9 @@ class RedisCluster:
 
     @property
     def url(self) -> str:
-        """The URL of one node that lives."""
-        return self._live()[0].url
+        """`redis+cluster://` with the addresses of all nodes."""
+        hosts = ",".join(f"{node.host}:{node.port}" for node in self.nodes)
+        return f"redis+cluster://{self.nodes[0].credentials}{hosts}"
 
     def start(self) -> None:
         """Start the nodes and make one cluster of them; returns when every node says that it is whole."""

@@ -57,7 +57,7 @@ class SentinelTrio:
         lines += [f"sentinel down-after-milliseconds {service} {int(down_after * 1000)}"]
         lines += [f"sentinel failover-timeout {service} {int(down_after * 5000)}"]
         if password is not None:
-            lines.append(f"sentinel auth-pass {service} {password}")
+            lines.append(f'sentinel auth-pass {service} "{password}"')
         self.sentinels: tuple[RedisServer, ...] = tuple(_Sentinel(*lines, binary=binary) for _ in range(3))
 
     def __enter__(self) -> Self:
@@ -81,9 +81,8 @@ class SentinelTrio:
     @property
     def url(self) -> str:
         """`redis+sentinel://host:port,host:port,host:port/service/0`."""
-        password = self.servers[0].url.removeprefix("redis://").rpartition("@")[0]
-        user = f"{password}@" if password else ""
-        return f"redis+sentinel://{user}{','.join(f'{host}:{port}' for host, port in self.addresses)}/{self.service}/0"
+        hosts = ",".join(f"{host}:{port}" for host, port in self.addresses)
+        return f"redis+sentinel://{self.servers[0].credentials}{hosts}/{self.service}/0"
 
     @property
     def primary(self) -> RedisServer:

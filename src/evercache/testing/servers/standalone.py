@@ -102,8 +102,12 @@ class RedisServer:
     def url(self) -> str:
         """What a client connects to, password included."""
         scheme = "redis" if self.certificate is None else "rediss"
-        user = "" if self.password is None else f":{quote(self.password, safe='')}@"
-        return f"{scheme}://{user}{self.host}:{self.port}/0"
+        return f"{scheme}://{self.credentials}{self.host}:{self.port}/0"
+
+    @property
+    def credentials(self) -> str:
+        """What stands before the host in a URL: nothing, or `:password@`."""
+        return "" if self.password is None else f":{quote(self.password, safe='')}@"
 
     @property
     def ca_file(self) -> Path:

@@ -6,6 +6,7 @@ bytes, int, list, None; an error reply is raised.
 
 from __future__ import annotations
 
+import select
 import socket
 from typing import TYPE_CHECKING, Any, Self
 
@@ -78,6 +79,10 @@ class Wire:
         if kind == b"-":
             raise ReplyError(rest.decode(errors="replace"))
         raise ReplyError(f"not a reply of Redis: {line[:40]!r}")
+
+    def is_silent(self, seconds: float) -> bool:
+        """Whether nothing arrives for that long; ask it when all replies so far have been read."""
+        return not select.select([self._socket], [], [], seconds)[0]
 
     def _exactly(self, size: int) -> bytes:
         data = self._file.read(size + 2)
