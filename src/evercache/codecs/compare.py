@@ -10,6 +10,7 @@ no zone names, and reading zone files that stored bytes name is nothing a decode
 from __future__ import annotations
 
 import operator
+from collections.abc import Hashable
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -31,7 +32,7 @@ def identical(one: Any, other: Any) -> bool:  # values of any type
         return False
     compare = _COMPARE.get(kind)
     if compare is not None:
-        return compare(one, other)
+        return bool(compare(one, other))
     if issubclass(kind, Enum):
         return False  # members are single objects
     what = kind_of(kind)
@@ -75,15 +76,16 @@ def _dicts(one: dict[Any, Any], other: dict[Any, Any]) -> bool:
 
 def _objects(one: Any, other: Any) -> bool:
     nothing = object()
-    for name in _names(type(one)):
-        if not identical(getattr(one, name, nothing), getattr(other, name, None)):
+    kind: Any = type(one)
+    for name in _names(kind):
+        if not identical(getattr(one, name, nothing), getattr(other, name, nothing)):
             return False
     return _dicts(extras_of(one), extras_of(other))
 
 
 def extras_of(value: Any) -> dict[str, Any]:
     """The attributes beside the declared fields, but not what a `cached_property` can make again."""
-    kind = type(value)
+    kind: Any = type(value)
     attributes: dict[str, Any] = getattr(value, "__dict__", {})
     names = _names(kind)
     if len(attributes) <= len(names) and attributes.keys() <= names.keys():
@@ -96,7 +98,7 @@ def extras_of(value: Any) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=1024)
-def _names(kind: type) -> dict[str, None]:
+def _names(kind: Hashable) -> dict[str, None]:
     """The declared fields of a class, and where Pydantic keeps what isn't declared."""
     names: dict[str, None] = {}
     for attribute in ("__struct_fields__", "__dataclass_fields__", "__pydantic_fields__"):

@@ -87,6 +87,7 @@ class Compressor:
     """Writes with one method, reads all of them.
 
     - Payloads under *threshold* bytes, and those that don't get smaller, are stored raw.
+    - *level* is 3 for zstd and 1 for zlib: beyond, time grows faster than payloads shrink.
     - With *dictionary*, the threshold is usually 64: that is what dictionaries are for. *older* dictionaries only read.
     - `compress` never raises; `decompress` raises CodecError only.
     """
@@ -96,7 +97,7 @@ class Compressor:
         method: Method | None = None,
         *,
         threshold: int = 1024,
-        level: int = 1,
+        level: int | None = None,
         dictionary: ZstdDictionary | None = None,
         older: Iterable[ZstdDictionary] = (),
     ) -> None:
@@ -114,13 +115,13 @@ class Compressor:
             self._readers |= {_ZSTD: zstd.decompressor(), _TRAINED: _reader_of(trained)}
 
     def _writer(
-        self, zstd: _Zstd | None, level: int, dictionary: ZstdDictionary | None
+        self, zstd: _Zstd | None, level: int | None, dictionary: ZstdDictionary | None
     ) -> tuple[int, Callable[[bytes], bytes]]:
         if self.method == "raw" or zstd is None or self.method == "zlib":
-            return (_RAW if self.method == "raw" else _ZLIB), lambda raw: zlib.compress(raw, level)
+            return (_RAW if self.method == "raw" else _ZLIB), lambda raw: zlib.compress(raw, level or 1)
         if dictionary is None:
-            return _ZSTD, zstd.compressor(level)
-        prefix, write = dictionary.id.to_bytes(4, "big"), zstd.compressor(level, dictionary.content)
+            return _ZSTD, zstd.compressor(level or 3)
+        prefix, write = dictionary.id.to_bytes(4, "big"), zstd.compressor(level or 3, dictionary.content)
         return _TRAINED, lambda raw: prefix + write(raw)
 
     def compress(self, raw: bytes) -> tuple[int, bytes]:

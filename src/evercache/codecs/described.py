@@ -44,11 +44,10 @@ class DescribedCodec:
 
     def encode(self, value: Any) -> bytes:
         try:
-            if _is_plain(value):
-                return _JSON + write_json(value)
             try:
-                return _PACK + self._write(value)
-            except OverflowError:  # an int beyond 64 bits is rare enough to pay for a second walk
+                return _JSON + write_json(value) if _is_plain(value) else _PACK + self._write(value)
+            except (OverflowError, ValueError):
+                # An int beyond 64 bits, or of more digits than Python turns into text; rare enough for a second walk.
                 return _PACK + self._write_wide(value)
         except CodecError:
             raise
@@ -78,7 +77,7 @@ def _is_plain(value: Any) -> bool:
                 return False
         return True
     if kind is list:
-        for part in value:
+        for part in value:  # noqa: SIM110  # all() over a generator takes twice as long
             if type(part) not in _PLAIN and not _is_plain(part):
                 return False
         return True

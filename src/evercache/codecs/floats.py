@@ -57,7 +57,11 @@ class _Compiler:
         if each is None or not isinstance(kind, type) or kind_of(kind) in (None, "enum"):
             return None
         parts = [(name, finder) for name, hint in fields_of(kind, arguments) if (finder := self.compile(hint))]
-        if len(parts) != 1 or parts[0][1] is not _float or split(dict(fields_of(kind, arguments))[parts[0][0]])[0] is not float:
+        if (
+            len(parts) != 1
+            or parts[0][1] is not _float
+            or split(dict(fields_of(kind, arguments))[parts[0][0]])[0] is not float
+        ):
             return None
         get = itemgetter(parts[0][0]) if kind_of(kind) == "typeddict" else attrgetter(parts[0][0])
         return _summed(partial(map, get), each)

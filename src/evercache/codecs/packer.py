@@ -1,6 +1,6 @@
 """From a value to the payload of a record and back: codec, then compression, then seal.
 
-    payload = 1 byte method of compression, raw size (varint), data        sealed as a whole if there is a key ring
+payload = 1 byte method of compression, raw size (varint), data        sealed as a whole if there is a key ring
 """
 
 from __future__ import annotations

@@ -106,7 +106,7 @@ def _make_struct(kind: type, names: tuple[str, ...], parts: list[Any]) -> Any:
 
 def _make_dataclass(kind: type, names: tuple[str, ...], parts: list[Any]) -> Any:
     # Not through __init__: the stored object was made by it once, and __post_init__ must not run a second time.
-    made = object.__new__(kind)
+    made: Any = object.__new__(kind)
     for name, part in zip(names, parts, strict=True):
         object.__setattr__(made, name, part)
     return made

@@ -42,7 +42,9 @@ class KeyRing:
             raise ConfigurationError(f"the newest key {newest!r} is not in the ring; its ids are {sorted(keys)}")
         for name, key in keys.items():
             if len(key) != 32 or not 0 < len(name.encode()) < 256:
-                raise ConfigurationError(f"key {name!r} must be 32 random bytes (secrets.token_bytes(32)) with a short id")
+                raise ConfigurationError(
+                    f"key {name!r} must be 32 random bytes (secrets.token_bytes(32)) with a short id"
+                )
         self._aead = _aead()
         self._masters = {name.encode(): bytes(key) for name, key in keys.items()}
         self._newest = newest.encode()
@@ -103,7 +105,9 @@ def _aead() -> Callable[[bytes], tuple[_Open, _Open]]:
     try:
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
     except ImportError:
-        raise ConfigurationError("sealing needs the extra `cryptography`: pip install evercache[cryptography]") from None
+        raise ConfigurationError(
+            "sealing needs the extra `cryptography`: pip install evercache[cryptography]"
+        ) from None
 
     def make(key: bytes) -> tuple[_Open, _Open]:
         cipher = AESGCM(key)

@@ -163,7 +163,7 @@ class _Reader:
         self.seen[kind] = None
         self.has_models |= what == "model"
         if issubclass(kind, Enum):
-            return f"{name}{{{','.join(f'{key}={member.value!r}' for key, member in kind.__members__.items())}}}"
+            return f"{name}{{{','.join(f'{key}={_stable(member.value)}' for key, member in kind.__members__.items())}}}"
         if any(isinstance(argument, TypeVar) for argument in arguments):
             self.is_open = True
         parts = [f"{field}:{self.read(hint)}" for field, hint in fields_of(kind, arguments)]
@@ -209,12 +209,17 @@ def _is_key(annotation: Any) -> bool:
     return bare in _KEYS or (isinstance(bare, type) and issubclass(bare, Enum))
 
 
+def _stable(value: object) -> str:
+    """A text that is the same in every process; the repr of an unknown object may hold its address."""
+    return repr(value) if type(value) in LEAVES else type(value).__qualname__
+
+
 def _settings(kind: type) -> str:
     """What changes the encoding of a class beside its fields."""
     if hasattr(kind, "__struct_config__"):
         return f"({kind.__struct_config__!r},{getattr(kind, '__struct_encode_fields__', ())!r})"
     if typing.is_typeddict(kind):
-        return f"({sorted(kind.__required_keys__)!r})"
+        return f"({sorted(getattr(kind, '__required_keys__', ()))!r})"
     if is_model(kind):
         fields: dict[str, Any] = getattr(kind, "__pydantic_fields__", {})
         return repr([(name, field.alias, field.serialization_alias) for name, field in fields.items()])

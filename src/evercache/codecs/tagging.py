@@ -41,7 +41,9 @@ class Writer:
             datetime: _tag_datetime,
             date: lambda value: extension(_DATE, value.isoformat().encode()),
             time: _tag_time,
-            timedelta: lambda value: extension(_TIMEDELTA, f"{value.days} {value.seconds} {value.microseconds}".encode()),
+            timedelta: lambda value: extension(
+                _TIMEDELTA, f"{value.days} {value.seconds} {value.microseconds}".encode()
+            ),
             Decimal: lambda value: extension(_DECIMAL, pack(value)),
             UUID: lambda value: extension(_UUID, pack(value)),
             int: _tag_int,

@@ -38,7 +38,12 @@ def _anything(_: object) -> bool:
 def _elements(outer: type, allowed: frozenset[type] | None) -> _Check:
     if allowed is None:
         return lambda value: type(value) is outer
-    return lambda value: type(value) is outer and allowed.issuperset(map(type, value))
+
+    def check(value: Any) -> bool:
+        kind: object = type(value)
+        return kind is outer and allowed.issuperset(map(type, value))
+
+    return check
 
 
 def _mapping(keys: frozenset[type] | None, values: frozenset[type] | None) -> _Check:

@@ -5,13 +5,11 @@ The same functions as `zstandard.py`. Imported only where `compression.zstd` exi
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import Any
 
-if sys.version_info < (3, 14):
-    raise ImportError("compression.zstd came with Python 3.14; the extra `zstandard` brings it to older ones")
-
-from compression import zstd
+zstd: Any = import_module("compression.zstd")  # by name: type checkers of Python 3.11 know no such module
 
 __all__ = ["compressor", "decompressor", "train"]
 
@@ -23,7 +21,8 @@ def compressor(level: int, dictionary: bytes | None = None) -> Callable[[bytes],
     loaded = None if dictionary is None else zstd.ZstdDict(dictionary)
 
     def compress(raw: bytes) -> bytes:
-        return zstd.compress(raw, level=level, zstd_dict=loaded)
+        packed: bytes = zstd.compress(raw, level=level, zstd_dict=loaded)
+        return packed
 
     return compress
 
@@ -37,7 +36,7 @@ def decompressor(dictionary: bytes | None = None) -> Callable[[bytes, int], byte
         if zstd.get_frame_info(data).decompressed_size != size:
             raise ValueError("the frame's size is not the declared one")
         stream = zstd.ZstdDecompressor(zstd_dict=loaded, options=options)
-        raw = stream.decompress(data, max_length=size + 1)  # one more than declared is enough to catch a lie
+        raw: bytes = stream.decompress(data, max_length=size + 1)  # one more than declared is enough to catch a lie
         if len(raw) != size or not stream.eof or stream.unused_data:
             raise ValueError("the frame does not end where it says")
         return raw
@@ -47,4 +46,5 @@ def decompressor(dictionary: bytes | None = None) -> Callable[[bytes, int], byte
 
 def train(samples: Sequence[bytes], size: int) -> bytes:
     """A dictionary of at most *size* bytes. Raises if there is too little to learn from."""
-    return zstd.train_dict(list(samples), size).dict_content
+    content: bytes = zstd.train_dict(list(samples), size).dict_content
+    return content
