@@ -3,14 +3,14 @@
 {ns.p}:e:<key>   entry          {ns.p}:n      namespace stamp        {ns.p}:log    invalidations (stream)
 {ns.p}:g:<key>   generation     {ns.p}:b      ban position           {ns.p}:wake   fills others wait for (stream)
 {ns.p}:l:<key>   herd lock      {ns.p}:bans   patterns (stream)      {ns.p}:hb     heartbeat
-{ns.p}:w:<key>   somebody waits {ns.p}:t:<tag> tag stamp             {ns.0}:contract
+{ns.p}:w:<key>   somebody waits {ns.p}:t:<tag>  tag stamp            {ns.p}:contract  what processes agree on
 """
 
 from __future__ import annotations
 
 from binascii import crc32
 
-__all__ = ["Keyspace", "partition_of"]
+__all__ = ["Keyspace", "bell_channel", "partition_of"]
 
 
 def partition_of(key: bytes, partitions: int) -> int:
@@ -29,6 +29,7 @@ class Keyspace:
         "_waiting",
         "ban",
         "bans",
+        "contract",
         "heartbeat",
         "log",
         "namespace",
@@ -49,6 +50,7 @@ class Keyspace:
         self.bans = tag + b"bans"
         self.log = tag + b"log"
         self.wake = tag + b"wake"
+        self.contract = tag + b"contract"
         self.heartbeat = tag + b"hb"
 
     def entry(self, key: bytes) -> bytes:
@@ -69,11 +71,6 @@ class Keyspace:
     def tags(self, tags: tuple[bytes, ...]) -> list[bytes]:
         prefix = self._tag
         return [prefix + tag for tag in tags]
-
-
-def contract_key(namespace: str) -> bytes:
-    """Where the processes of *namespace* agree; in partition 0."""
-    return f"{{{namespace}.0}}:contract".encode()
 
 
 def bell_channel(namespace: str) -> bytes:

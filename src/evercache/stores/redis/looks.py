@@ -11,9 +11,9 @@ from evercache.core.protocol import Look, Looked
 from evercache.core.record import Record
 from evercache.errors import StoreUnavailable
 from evercache.stores.redis.keyspace import Keyspace
-from evercache.stores.redis.scripts import Part
+from evercache.stores.redis.scripts import Call, Part
 
-__all__ = ["LIMIT", "Looks"]
+__all__ = ["LIMIT", "Looks", "look_call"]
 
 LIMIT = 512
 """Looks in one MGET. Redis serves nobody else meanwhile, so it is bounded."""
@@ -22,9 +22,10 @@ LIMIT = 512
 class Looks:
     """A batch: grows until it is written, then is answered as a whole. Namespace stamp and ban position come first."""
 
-    __slots__ = ("_asked", "_keys", "_places", "full", "sent", "size", "written")
+    __slots__ = ("_asked", "_keys", "_places", "full", "link", "sent", "size", "written")
 
-    def __init__(self, keys: Keyspace) -> None:
+    def __init__(self, keys: Keyspace, link: object) -> None:
+        self.link = link
         self._keys = keys
         self._places: dict[bytes, int] = {keys.namespace: 0, keys.ban: 1}
         self._asked: list[tuple[asyncio.Future[Looked], int, tuple[int, ...]]] = []
@@ -71,3 +72,14 @@ class Looks:
         for future, _, _ in self._asked:
             if not future.done():
                 future.set_exception(error())
+
+
+def look_call(look: Look, keys: Keyspace) -> Call:
+    """One look by itself."""
+    names = (keys.namespace, keys.ban, keys.entry(look.key.id), *keys.tags(look.tags))
+
+    def read(reply: Any) -> Looked:
+        namespace, ban, data, *stamps = reply
+        return Looked(None if data is None else unpack(data), namespace, ban, tuple(stamps))
+
+    return Call((b"MGET", *names), read)

@@ -17,7 +17,19 @@ from evercache.codecs.envelope import pack, unpack
 from evercache.core import protocol as say
 from evercache.stores.redis.keyspace import Keyspace
 
-__all__ = ["LOG_LIFE", "MAX_BANS", "Call", "Corrupt", "Part", "Script", "call", "run_script", "script"]
+__all__ = [
+    "LOG_LIFE",
+    "MAX_BANS",
+    "Call",
+    "Corrupt",
+    "Part",
+    "Script",
+    "Setting",
+    "all_scripts",
+    "call",
+    "run_script",
+    "script",
+]
 
 Part = bytes | str | int
 Reply = Any  # whatever the server replies: bytes, int, None, or a list of these
@@ -41,9 +53,14 @@ class Script(NamedTuple):
 @cache
 def script(name: str) -> Script:
     """The script `lua/<name>.lua`, read once and without I/O afterwards."""
-    folder = files(__package__) / "lua"
+    folder = files("evercache.stores.redis") / "lua"
     source = (folder / "prelude.lua").read_bytes() + (folder / f"{name}.lua").read_bytes()
     return Script(source, sha1(source, usedforsecurity=False).hexdigest().encode())
+
+
+def all_scripts() -> list[Script]:
+    """Every script that commands need."""
+    return [script(name) for name in _NAMES]
 
 
 class Call(NamedTuple):
@@ -111,9 +128,7 @@ def _banned(since: bytes) -> Callable[[Reply], tuple[str, ...] | None]:
         positions = [position for position, _ in pairs]
         if since not in positions:
             return None
-        return tuple(
-            [pattern.decode("utf-8", "surrogatepass") for _, pattern in pairs[positions.index(since) + 1 :]]
-        )
+        return tuple([pattern.decode("utf-8", "surrogatepass") for _, pattern in pairs[positions.index(since) + 1 :]])
 
     return read
 
@@ -142,7 +157,7 @@ def _reserve(command: say.Reserve, keys: Keyspace) -> Said:
 
 
 def _tags(command: say.Tags, keys: Keyspace) -> Said:
-    arguments = (command.anchor, command.candidate, command.terms.horizon, *command.tags)
+    arguments: tuple[Part, ...] = (command.anchor, command.candidate, command.terms.horizon, *command.tags)
     return "tags", (keys.log, *keys.tags(command.tags)), arguments, _stamps
 
 
@@ -205,6 +220,11 @@ def _distrust(command: say.Distrust, keys: Keyspace) -> Said:
 def _bans(command: say.Bans, keys: Keyspace) -> Said:
     return "", (), (b"XRANGE", keys.bans, b"-", b"+"), _banned(command.since)
 
+
+_NAMES = (
+    *("begin", "reserve", "tags", "fill", "renew", "release", "invalidate_key", "expire_key", "invalidate_tag"),
+    *("expire_tag", "ban", "distrust", "adopt", "open_log", "contract"),
+)
 
 _SAY: dict[type, Callable[[Any, Keyspace], Said]] = {
     say.Begin: _begin,

@@ -39,6 +39,7 @@ class Submitted(Protocol):
     """Something that waits for one reply. `parts` is asked at the moment of writing, so that it may grow until then."""
 
     sent: float
+    size: int  # how many callers it answers
 
     def parts(self) -> tuple[Part, ...]: ...
 
@@ -51,12 +52,13 @@ class Submitted(Protocol):
 class Single:
     """One command with one waiter: a future with the undecoded reply. An error reply is its exception."""
 
-    __slots__ = ("_parts", "future", "sent")
+    __slots__ = ("_parts", "future", "sent", "size")
 
     def __init__(self, parts: tuple[Part, ...], future: asyncio.Future[Any]) -> None:
         self._parts = parts
         self.future = future
         self.sent = 0.0
+        self.size = 1
 
     def parts(self) -> tuple[Part, ...]:
         return self._parts
@@ -93,7 +95,7 @@ class Wire(asyncio.Protocol):
     ) -> None:
         self._connection = connection
         self._loop = asyncio.get_running_loop()
-        self._budget = budget
+        self.budget = budget
         self._lost = lost
         self._timed = timed
         self._pushed = pushed
@@ -108,7 +110,7 @@ class Wire(asyncio.Protocol):
             protocolError=InvalidResponse, replyError=DefaultParser.parse_error, notEnoughData=_NOTHING
         )
         # The one look inside redis-py: the transport it has opened. `disconnect` closes whatever is there.
-        writer = cast("asyncio.StreamWriter", connection._writer)  # noqa: SLF001
+        writer = cast("asyncio.StreamWriter", connection._writer)
         self._transport = cast("asyncio.Transport", writer.transport)
         self._transport.set_protocol(self)
 
@@ -118,8 +120,8 @@ class Wire(asyncio.Protocol):
 
     # -- sending -----------------------------------------------------------------------------------------------------
 
-    def submit(self, request: Submitted) -> None:
-        """Send *request* with everything else of this turn."""
+    def submit(self, request: Submitted, *, company: bool = False) -> None:
+        """Send *request* with everything else of this turn; with *company* even the first one waits for the others."""
         if self.closed:
             raise StoreUnavailable("The connection to Redis is closed.", reason=self.closed)
         waiting = self._waiting
@@ -130,15 +132,15 @@ class Wire(asyncio.Protocol):
             )
         waiting.append(request)
         if len(waiting) == 1:
-            if self._bunch == 1 and not self._flying:
+            if self._bunch == 1 and not self._flying and not company:
                 self._flush()
             else:
                 self._loop.call_soon(self._flush)
 
     def ask(self, *parts: Part) -> asyncio.Future[Any]:
-        """Send a plain command; the future has its reply."""
+        """Send a plain command, in one write with those asked in the same turn; the future has its reply."""
         future: asyncio.Future[Any] = self._loop.create_future()
-        self.submit(Single(parts, future))
+        self.submit(Single(parts, future), company=True)
         return future
 
     def _flush(self) -> None:
@@ -146,16 +148,16 @@ class Wire(asyncio.Protocol):
             return
         waiting, self._waiting = self._waiting, []
         now = self._loop.time()
-        pack = hiredis.pack_command
+        pack: Callable[[tuple[Part, ...]], bytes] = cast("Any", hiredis.pack_command)  # its stub is too narrow
         data: list[bytes] = []
         for request in waiting:
             request.sent = now
             data.append(pack(request.parts()))
         self._flying.extend(waiting)
-        self._bunch = len(waiting) if len(waiting) > 1 else getattr(waiting[0], "size", 1)
+        self._bunch = sum([request.size for request in waiting])
         self._transport.write(data[0] if len(data) == 1 else b"".join(data))
         if self._timer is None:
-            self._watch(now + self._budget)
+            self._watch(now + self.budget)
 
     # -- receiving ---------------------------------------------------------------------------------------------------
 
@@ -215,8 +217,8 @@ class Wire(asyncio.Protocol):
         """When the oldest command is overdue; a large reply that is still coming in may take longer."""
         sent = self._flying[0].sent
         if self._streaming > sent:
-            return min(self._streaming + self._budget, sent + _PATIENCE * self._budget)
-        return sent + self._budget
+            return min(self._streaming + self.budget, sent + _PATIENCE * self.budget)
+        return sent + self.budget
 
     # -- the end -----------------------------------------------------------------------------------------------------
 

@@ -6,5 +6,5 @@ if not text then
   text = ARGV[1]
   redis.call('SET', KEYS[1], text, 'PX', ARGV[2])
 end
-prolong(KEYS[1], ARGV[2])
+redis.pcall('PEXPIRE', KEYS[1], ARGV[2])
 return text

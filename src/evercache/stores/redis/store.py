@@ -1,0 +1,337 @@
+"""`RedisStore`: the contract of `stores.base` on Redis, Sentinel or Cluster.
+
+execute ──▶ Shard (may it be asked?) ──▶ Looks / scripts ──▶ Link ──▶ Wire ──▶ Redis
+              ▲ opened, shut                                   │ lost
+Node: connect, adopt, follow the logs, come back ◀─────────────┘
+  ▲ assign, withdraw
+the director: asks the topology which server holds which partition
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import Any, TypeVar, cast
+
+from evercache.config import Settings
+from evercache.core.clock import Clock
+from evercache.core.protocol import (
+    Ban,
+    Begin,
+    Begun,
+    Command,
+    Distrust,
+    ExpireKey,
+    ExpireTag,
+    Fill,
+    InvalidateKey,
+    InvalidateTag,
+    Look,
+    Looked,
+    Reserve,
+    Tags,
+    Terms,
+)
+from evercache.core.url import Address
+from evercache.errors import CodecError, StoreOverloaded, StoreUnavailable, WritesRefused
+from evercache.stores.base import Listener
+from evercache.stores.redis.bell import Bell
+from evercache.stores.redis.contract import contract_of
+from evercache.stores.redis.epoch import send
+from evercache.stores.redis.faults import classify, redirect_of
+from evercache.stores.redis.health import PartitionHealth, health_of
+from evercache.stores.redis.keyspace import Keyspace, bell_channel, partition_of
+from evercache.stores.redis.link import LARGE, Link
+from evercache.stores.redis.looks import look_call
+from evercache.stores.redis.node import Node
+from evercache.stores.redis.pause import pause
+from evercache.stores.redis.report import report
+from evercache.stores.redis.scripts import Call, Corrupt, call
+from evercache.stores.redis.setup import Setup
+from evercache.stores.redis.shard import Shard
+from evercache.stores.redis.topology import Cluster, Topology, topology_of
+
+__all__ = ["RedisStore"]
+
+R = TypeVar("R")
+_Fills = frozenset({Begin, Tags, Fill})
+_INVALIDATIONS = frozenset({Ban, Distrust, ExpireKey, ExpireTag, InvalidateKey, InvalidateTag, Reserve})
+
+
+class RedisStore:
+    """A shared store on Redis; see `stores.base.Store` for what it promises.
+
+    *settings* may be a URL. *topology* replaces the one that the URL names.
+    """
+
+    def __init__(
+        self, settings: Settings | str, *, clock: Clock, topology: Topology | None = None, terms: Terms | None = None
+    ) -> None:
+        self.settings = Settings.resolve(settings) if isinstance(settings, str) else settings
+        self.topology = topology or topology_of(self.settings)
+        self._clock = clock
+        self._terms = terms or Terms()
+        self._setup: Setup | None = None
+        self._shards: list[Shard] = []
+        self._nodes: dict[Address, Node] = {}
+        self._bell: Bell | None = None
+        self._director: asyncio.Task[None] | None = None
+        self._retired: set[asyncio.Task[None]] = set()
+        self._lost = asyncio.Event()
+        self._why = "start"
+
+    # -- the contract ------------------------------------------------------------------------------------------------
+
+    @property
+    def partitions(self) -> int:
+        """How many partitions there are."""
+        return self.topology.partitions
+
+    def partition_of(self, key: bytes) -> int:
+        """Where *key* lives."""
+        return partition_of(key, self.topology.partitions)
+
+    async def start(self, listener: Listener) -> None:
+        """Begin to connect and to follow the logs; waits for the first answer at most the connect budget."""
+        settings = self.settings
+        many = settings.address.kind == "cluster"
+        bell = bell_channel(settings.namespace) if many else b""
+        contract = contract_of(settings, self.partitions)
+        self._setup = Setup(
+            settings=settings,
+            listener=listener,
+            clock=self._clock,
+            contract=contract,
+            delta=settings.delta,
+            has_replicas=settings.address.kind != "standalone",
+            bell=bell,
+            relocate=self._relocate,
+            candidate=_candidate,
+            terms=self._terms,
+        )
+        self._shards = [
+            Shard(Keyspace(settings.namespace, p), listener, self._clock.monotonic, self._clock.wall, bell)
+            for p in range(self.partitions)
+        ]
+        if many:
+            self._bell = Bell(settings, self.topology, bell, self._ring)
+            self._bell.start()
+        self._lost.set()
+        self._director = asyncio.create_task(self._direct())
+        waits = [asyncio.ensure_future(shard.opened.wait()) for shard in self._shards]
+        try:
+            await asyncio.wait(waits, timeout=settings.connect_timeout)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+    async def close(self) -> None:
+        """End every task and connection. Idempotent."""
+        tasks = [self._director] if self._director is not None else []
+        self._director = None
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        nodes, self._nodes = list(self._nodes.values()), {}
+        await asyncio.gather(*[node.aclose() for node in nodes], *self._retired, return_exceptions=True)
+        if self._bell is not None:
+            await self._bell.aclose()
+            self._bell = None
+
+    def trusted(self, partition: int) -> bool:
+        """Whether commands may be sent to *partition* right now."""
+        return bool(self._shards) and self._shards[partition].trusted
+
+    def now(self, partition: int) -> int:
+        """The server's clock in milliseconds, never behind."""
+        return self._shards[partition].clock.now() if self._shards else int(self._clock.wall() * 1000)
+
+    async def execute(self, partition: int, command: Command[R]) -> R:
+        """Run *command* on *partition*."""
+        if not self._shards:
+            raise StoreUnavailable("The store is not started.", reason="starting")
+        shard = self._shards[partition]
+        if type(command) is Look:
+            return cast("R", await self._look(shard, command))
+        try:
+            return cast("R", await self._run(shard, command))
+        except StoreUnavailable:
+            node = self._node_of(shard)
+            if type(command) in _INVALIDATIONS and node is not None and shard.link is not None:
+                node.owes(shard)
+            raise
+
+    def note_load(self, seconds: float) -> None:
+        """The engine has loaded a value in *seconds*: how slow the store may be."""
+        for node in self._nodes.values():
+            node.slowness.loaded(seconds)
+
+    def health(self) -> tuple[PartitionHealth, ...]:
+        """How each partition is."""
+        return tuple([health_of(shard) for shard in self._shards])
+
+    @property
+    def delta(self) -> float:
+        """Δ, as the processes of this namespace have agreed."""
+        return self.settings.delta if self._setup is None else self._setup.delta
+
+    # -- one command -------------------------------------------------------------------------------------------------
+
+    async def _look(self, shard: Shard, look: Look) -> Looked:
+        link = shard.link
+        if link is None or not shard.trusted:
+            raise shard.refusal()
+        try:
+            looked = await shard.look(look, link)
+        except StoreUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001 - what the server answered; the table of faults knows
+            retried = await self._redirected(shard, look, error, link)
+            return cast("Looked", retried)
+        record = looked.record
+        if record is not None:
+            shard.remember(look.key.id, record.payload)
+        return looked
+
+    async def _run(self, shard: Shard, command: Command[Any]) -> Any:
+        link = self._admit(shard, command)
+        what = call(command, shard.keys, shard.setting)
+        large = type(command) is Fill and len(command.record.payload) > LARGE
+        sent = self._clock.monotonic()
+        try:
+            reply = await send(link, what, large=large)
+        except (StoreUnavailable, CodecError):
+            raise
+        except Corrupt:
+            # Bytes that are no entry: begin as if there were none.
+            return await self._run(shard, _forced(command))
+        except Exception as error:  # noqa: BLE001 - what the server answered; the table of faults knows
+            return await self._redirected(shard, command, error, link)
+        if type(reply) is Begun:
+            shard.clock.sample(sent, reply.now)
+        return reply
+
+    def _admit(self, shard: Shard, command: Command[Any]) -> Link:
+        """The link to send *command* on; raises at once if it may not be sent."""
+        link, kind = shard.link, type(command)
+        if link is None or (not shard.trusted and kind not in _INVALIDATIONS):
+            raise shard.refusal()
+        if kind in _Fills:
+            shard.admit_fill()
+        return link
+
+    async def _redirected(self, shard: Shard, command: Command[Any], error: Exception, link: Link) -> Any:
+        """What to do with an error reply: follow it to another server once, or say what it means."""
+        redirect = redirect_of(error, link.address)
+        if redirect is None:
+            raise self._meaning(shard, error) from error
+        try:
+            async with asyncio.timeout(self.settings.operation_timeout):
+                if redirect.ask:
+                    return await self._node(redirect.address).ask_once(_plain(command, shard))
+                if isinstance(self.topology, Cluster) and shard.link is link:
+                    self.topology.moved(redirect.slot, redirect.address.host, redirect.address.port)
+                    self._place(shard, redirect.address)
+                    self._relocate("moved")
+                await shard.opened.wait()
+                again = shard.link
+                if again is None:
+                    raise shard.refusal()
+                if type(command) is Look:
+                    return await shard.look(command, again)
+                return await send(again, call(command, shard.keys, shard.setting))
+        except TimeoutError:
+            raise StoreUnavailable("The key has moved, and its new server is not ready.", reason="moved") from error
+        except StoreUnavailable:
+            raise
+        except Exception as second:
+            raise self._meaning(shard, second) from second
+
+    def _meaning(self, shard: Shard, error: Exception) -> StoreUnavailable:
+        fault = classify(error)
+        node = self._node_of(shard)
+        if node is not None:
+            node.faulted(shard, fault)
+        if fault.kind == "write_refused":
+            return WritesRefused(f"Redis refuses writes ({fault.reason}).", reason=fault.reason)
+        if fault.kind == "overload":
+            return StoreOverloaded(str(error), reason=fault.reason)
+        if fault.kind == "bug":
+            report("bug", partition=shard.partition, error=f"{type(error).__name__}: {error}"[:300])
+        return StoreUnavailable(f"Redis answered with an error ({fault.reason}).", reason=fault.reason)
+
+    # -- which server holds which partition --------------------------------------------------------------------------
+
+    def _node_of(self, shard: Shard) -> Node | None:
+        return next((node for node in self._nodes.values() if node.shards.get(shard.partition) is shard), None)
+
+    def _node(self, address: Address) -> Node:
+        node = self._nodes.get(address)
+        if node is None and self._setup is not None:
+            node = self._nodes[address] = Node(address, self._setup)
+            node.start()
+        if node is None:
+            raise StoreUnavailable("The store is not started.", reason="starting")
+        return node
+
+    def _place(self, shard: Shard, address: Address) -> None:
+        old = self._node_of(shard)
+        if old is not None and old.address == address:
+            return
+        if old is not None:
+            old.withdraw(shard.partition)
+        self._node(address).assign(shard)
+
+    def _relocate(self, reason: str) -> None:
+        self._why = reason
+        self._lost.set()
+
+    def _ring(self, partition: int) -> None:
+        node = self._node_of(self._shards[partition])
+        if node is not None:
+            node.ring()
+
+    async def _direct(self) -> None:
+        """Whenever somebody doubts what is known: ask who holds what, and put every partition there."""
+        while True:
+            await self._lost.wait()
+            self._lost.clear()
+            try:
+                await self.topology.refresh(self._why)
+                for shard in self._shards:
+                    self._place(shard, await self.topology.primary(shard.partition))
+                self._retire()
+                wait = 0.05
+            except Exception as error:  # noqa: BLE001 - nobody knows yet; ask again
+                for shard in self._shards:
+                    if self._node_of(shard) is None:
+                        shard.shut(classify(error).reason)
+                self._lost.set()
+                wait = 0.2
+            await pause(wait)
+
+    def _retire(self) -> None:
+        """Close servers that hold nothing any more."""
+        for address in [address for address, node in self._nodes.items() if not node.shards]:
+            task = asyncio.create_task(self._nodes.pop(address).aclose())
+            self._retired.add(task)
+            task.add_done_callback(self._retired.discard)
+
+
+def _forced(command: Command[Any]) -> Command[Any]:
+    if not isinstance(command, Begin) or command.force:
+        raise StoreUnavailable("Redis returned an entry that can't be read.", reason="protocol")
+    return Begin(
+        command.key, command.tags, command.candidate, command.lock, command.terms, command.seen, True, command.rotate
+    )
+
+
+def _plain(command: Command[Any], shard: Shard) -> Call:
+    """*command* as one call of its own, looks included."""
+    if isinstance(command, Look):
+        return look_call(command, shard.keys)
+    return call(command, shard.keys, shard.setting)
+
+
+def _candidate() -> bytes:
+    return os.urandom(12).hex().encode()
