@@ -17,12 +17,19 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
 pytest_plugins = ["evercache.testing.plugin"]
+
+# The same cases on every machine, however slow it is; make soak is there to look for new ones.
+hypothesis.settings.register_profile(
+    "steady", deadline=None, derandomize=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("steady")
 
 # Each of these is many processes: make test runs them in stages of their own, chosen by these markers.
 TOPOLOGIES = {"shared_redis_cluster": "cluster", "shared_redis_sentinel": "sentinel"}

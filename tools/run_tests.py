@@ -93,10 +93,10 @@ CHECKS = (
 UNIT = (
     pytest("unit", "tests/unit"),
     pytest("property", "tests/property"),
-    pytest("contract", "tests/contract"),
 )
 # One topology at a time, and never beside the simulation: a cluster on two busy cores looks like a broken one.
 SERVED = (
+    pytest("contract", "tests/contract"),
     pytest("simulation", "tests/simulation"),
     pytest("integration", "tests/integration", only="not sentinel and not cluster"),
     pytest("integration: sentinel", "tests/integration", only="sentinel"),
