@@ -1,7 +1,8 @@
 """Hit ratios of eviction policies: `python -m benchmarks.hit_ratio [--traces DIR] [--json out.json]`.
 
 Every trace runs at 1, 5, 10 and 25 % of its distinct keys. Two figures sum up a policy: the mean of its hit ratios, and
-the mean share of the hits Belady's optimum gets. Long traces are cut to their first million requests.
+the mean share of the hits that Belady's optimum gets. Published traces come from the folder, in the formats of the
+Caffeine simulator's resources, cut to their first million requests; without a folder there are the generated ones.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ SHARES = (0.01, 0.05, 0.10, 0.25)
 
 
 class Cell(TypedDict):
-    """One trace at one capacity: hits in % of requests, by policy."""
+    """One trace at one capacity: hits in % of requests, and CPU per request, by policy."""
 
     trace: str
-    application: bool
+    group: str
     requests: int
     distinct: int
     capacity: int
@@ -36,12 +37,13 @@ class Cell(TypedDict):
 
 
 class Summary(TypedDict):
-    mean_hit_ratio: float
-    share_of_optimum: float
-    share_of_optimum_application: float | None
+    """A policy over one group of traces: mean hit ratio in %, and mean share of the optimum's hits in %."""
+
+    hit_ratio: float
+    of_optimum: float
 
 
-def measure(name: str, trace: Sequence[int], share: float, policies: Sequence[str]) -> Cell:
+def measure(name: str, group: str, trace: Sequence[int], share: float, policies: Sequence[str]) -> Cell:
     distinct = len(set(trace))
     capacity = max(1, int(distinct * share))
     ratio: dict[str, float] = {}
@@ -54,7 +56,7 @@ def measure(name: str, trace: Sequence[int], share: float, policies: Sequence[st
         ratio[policy] = round(100 * hits / len(trace), 3)
     return {
         "trace": name,
-        "application": name in traces.APPLICATION,
+        "group": group,
         "requests": len(trace),
         "distinct": distinct,
         "capacity": capacity,
@@ -64,23 +66,30 @@ def measure(name: str, trace: Sequence[int], share: float, policies: Sequence[st
     }
 
 
-def of_optimum(cells: Sequence[Cell], policy: str) -> float:
-    return round(mean(100 * cell["hit_ratio"][policy] / cell["hit_ratio"]["belady"] for cell in cells), 2)
+def groups(cells: Sequence[Cell]) -> dict[str, list[Cell]]:
+    """The cells by where the trace comes from, those of application-like traces, and all."""
+    found: dict[str, list[Cell]] = {}
+    for cell in cells:
+        found.setdefault(cell["group"], []).append(cell)
+        if cell["trace"] in traces.APPLICATION:
+            found.setdefault("application", []).append(cell)
+        found.setdefault("all", []).append(cell)
+    return found
 
 
 def summarise(cells: Sequence[Cell], policy: str) -> Summary:
-    application = [cell for cell in cells if cell["application"]]
     return {
-        "mean_hit_ratio": round(mean(cell["hit_ratio"][policy] for cell in cells), 2),
-        "share_of_optimum": of_optimum(cells, policy),
-        "share_of_optimum_application": of_optimum(application, policy) if application else None,
+        "hit_ratio": round(mean(cell["hit_ratio"][policy] for cell in cells), 2),
+        "of_optimum": round(mean(100 * cell["hit_ratio"][policy] / cell["hit_ratio"]["belady"] for cell in cells), 2),
     }
 
 
-def workloads(folder: Path | None, scale: float) -> Iterator[tuple[str, Sequence[int]]]:
+def workloads(folder: Path | None, scale: float) -> Iterator[tuple[str, str, Sequence[int]]]:
     if folder is not None:
-        yield from traces.from_folder(folder)
-    yield from traces.generated(scale)
+        for name, trace in traces.from_folder(folder):
+            yield "published", name, trace
+    for name, trace in traces.generated(scale):
+        yield "generated", name, trace
 
 
 def row(cell: Cell) -> str:
@@ -98,14 +107,17 @@ def main() -> None:
     policies = list(dict.fromkeys(["belady", *given.policies]))
     print(f"{'trace':16}{'items':>8}" + "".join(f"{policy:>11}" for policy in policies))
     cells: list[Cell] = []
-    for name, trace in workloads(given.traces and Path(given.traces), given.scale):
+    for group, name, trace in workloads(given.traces and Path(given.traces), given.scale):
         for share in SHARES:
-            cells.append(measure(name, trace, share, policies))
+            cells.append(measure(name, group, trace, share, policies))
             print(row(cells[-1]), flush=True)
-    summary = {policy: summarise(cells, policy) for policy in policies}
-    print()
-    for policy, figures in summary.items():
-        print(f"{policy:12}", "  ".join(f"{what} {figure}" for what, figure in figures.items()))
+    summary = {
+        group: {policy: summarise(of, policy) for policy in policies} for group, of in sorted(groups(cells).items())
+    }
+    for group, by_policy in summary.items():
+        print(f"\n{group}: mean hit ratio, share of the optimum")
+        for policy, figures in by_policy.items():
+            print(f"{policy:12}{figures['hit_ratio']:8.2f}{figures['of_optimum']:8.2f}")
     if given.json is not None:
         given.json.write_text(json.dumps({"run": about(), "summary": summary, "cells": cells}, indent=1) + "\n")
 

@@ -15,8 +15,8 @@ __all__ = ["APPLICATION", "LIMIT", "from_folder", "generated"]
 
 LIMIT = 1_000_000  # requests read from a trace
 
-APPLICATION = frozenset({"web07", "orm-busy", "sprite", "zipf-scans", "shifting"})
-"""The traces that look like an application: skewed, drifting, scanned now and then; not the adversarial ones."""
+APPLICATION = frozenset({"web07", "orm-busy", "sprite", "zipf-scans"})
+"""Recorded from applications, or drawn to look like one; the others each isolate one difficulty."""
 
 
 def from_folder(folder: Path) -> Iterator[tuple[str, Sequence[int]]]:
