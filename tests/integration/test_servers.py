@@ -52,6 +52,12 @@ def test_a_server_that_refuses_to_start_gives_its_last_words(make_redis):
         make_redis("no-such-option 1")
 
 
+def test_a_program_that_cannot_be_started_is_named():
+    """A wrong path is an error of ours, with the path in it."""
+    with pytest.raises(ServerFailed, match="/nowhere/redis-server"), RedisServer(binary="/nowhere/redis-server"):
+        pass
+
+
 def test_nothing_is_kept_by_a_restart_unless_it_is_asked_for(make_redis):
     """A cache server comes back empty; with keep_data it comes back as it was. The port is the same each time."""
     server = make_redis()
@@ -159,25 +165,19 @@ def test_a_closed_server_leaves_nothing_behind(make_redis):
 @pytest.mark.parametrize("paused", [False, True])
 def test_a_server_dies_with_its_parent(paused):
     """When the process that started it is killed with -9, server and folder go, even a server that stands still."""
-    program = (
-        "from evercache.testing.servers import RedisServer\n"
-        "server = RedisServer()\n"
-        "server.start()\n"
-        f"{'server.pause()' if paused else ''}\n"
-        "print(server.pid, server.folder, flush=True)\n"
-        "input()\n"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", program],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-    ) as parent:
+    with start_in_a_child("server.pause()" if paused else "") as parent:
         pid, folder = parent.stdout.readline().split()
         assert is_alive(int(pid))
         parent.send_signal(signal.SIGKILL)
     wait_until(lambda: not is_alive(int(pid)), "the server died with its parent")
+    wait_until(lambda: not Path(folder).exists(), "its folder is gone")
+
+
+def test_a_server_that_nobody_closed_goes_when_its_parent_ends():
+    """Forgetting close() leaves neither process nor folder."""
+    with start_in_a_child("") as parent:
+        pid, folder = parent.communicate("end\n", timeout=60)[0].split()
+    wait_until(lambda: not is_alive(int(pid)), "the server ended with its parent")
     wait_until(lambda: not Path(folder).exists(), "its folder is gone")
 
 
@@ -206,6 +206,25 @@ def test_waiting_in_vain_says_for_what():
     with pytest.raises(WaitedInVain, match="the moon is made of cheese") as caught:
         wait_until(refuse, "the moon is made of cheese", seconds=0)
     assert isinstance(caught.value.__cause__, ConnectionRefusedError)
+
+
+def start_in_a_child(then):
+    """A process that starts a server, does *then*, prints pid and folder of the server, and waits for a line."""
+    program = (
+        "from evercache.testing.servers import RedisServer\n"
+        "server = RedisServer()\n"
+        "server.start()\n"
+        f"{then}\n"
+        "print(server.pid, server.folder, flush=True)\n"
+        "input()\n"
+    )
+    return subprocess.Popen(
+        [sys.executable, "-c", program],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
 
 
 def is_alive(pid):

@@ -8,7 +8,7 @@ that reserves this way, needs no file, and vanishes with its owner.
 
 from __future__ import annotations
 
-import random
+import secrets
 import socket
 from typing import TYPE_CHECKING, Self
 
@@ -32,7 +32,8 @@ class ReservedPort:
 
     def __init__(self, *, bus: bool = False) -> None:
         for _ in range(_TRIES):
-            number = random.randint(_FIRST, _LAST)
+            # Not from `random`: a test that seeds it would choose the same ports again and again.
+            number = _FIRST + secrets.randbelow(_LAST - _FIRST + 1)
             wanted = [number, number + BUS_DISTANCE] if bus else [number]
             locks = _lock(wanted)
             if locks:

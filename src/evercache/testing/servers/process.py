@@ -56,7 +56,10 @@ class ChildProcess:
     @property
     def is_alive(self) -> bool:
         """False as soon as it ended by itself or by a signal; a stopped process is alive."""
-        return self._child.poll() is None
+        if self._child.poll() is None:
+            return True
+        self._dismiss_watch()  # the number may soon be another process's
+        return False
 
     def pause(self) -> None:
         """SIGSTOP; returns when the process really stands."""
@@ -90,6 +93,7 @@ class ChildProcess:
         return os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WNOHANG | os.WNOWAIT) is not None
 
     def _dismiss_watch(self) -> None:
+        """Let the shell go; may be called twice."""
         self._watch.kill()
         self._watch.wait()
         if self._watch.stdin is not None:

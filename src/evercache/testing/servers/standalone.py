@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 from urllib.parse import quote
@@ -28,7 +29,7 @@ _DATA = ("dump.rdb", "appendonlydir", "appendonly.aof")
 
 
 class ServerFailed(EvercacheError):
-    """The server program ended instead of coming up; the message has its last words."""
+    """The server program didn't come up; the message has its last words."""
 
 
 class RedisServer:
@@ -57,6 +58,7 @@ class RedisServer:
         self.binary = Path(path) if path is not None else find_redis_server()
         self.password = password
         self.folder = Path(tempfile.mkdtemp(prefix="evercache-redis-"))
+        self._remove_folder = weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
         self.certificate: Certificate | None = make_certificate(self.folder) if tls else None
         self._trust: ssl.SSLContext | None = self.certificate.client_context() if self.certificate else None
         self._reserved = ReservedPort(bus=bus)
@@ -140,7 +142,10 @@ class RedisServer:
     def launch(self) -> None:
         """Start and don't wait; nothing happens if it already runs."""
         if not self.is_running:
-            self._process = ChildProcess(self._command(), self.folder, self.folder / "server.log")
+            try:
+                self._process = ChildProcess(self._command(), self.folder, self.folder / "server.log")
+            except OSError as error:
+                raise ServerFailed(f"{self.binary} can't be started: {error}") from error
             self.paused = False
             if self._front is not None:
                 self._front.start()
@@ -186,7 +191,7 @@ class RedisServer:
         if self._front is not None:
             self._front.close()
         self._reserved.release()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self._remove_folder()
 
     def connect(self, *, timeout: float = 5.0) -> Wire:
         """A connection of one's own, for assertions; close it, or use `with`."""
