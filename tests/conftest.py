@@ -37,8 +37,6 @@ TOPOLOGIES = {"shared_redis_cluster": "cluster", "shared_redis_sentinel": "senti
 TURNS_TO_CLOSE = 5
 DESCRIPTORS = Path("/proc/self/fd")
 
-pytest_plugins = ["evercache.testing.plugin"]
-
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what needs a Cluster or a Sentinel; stand the audit around every async test and its own fixtures."""
