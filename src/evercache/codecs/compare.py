@@ -22,6 +22,8 @@ from evercache.codecs.shape import kind_of
 
 __all__ = ["extras_of", "identical"]
 
+_UNEQUAL = 64  # matching them takes quadratic time
+
 
 def identical(one: Any, other: Any) -> bool:  # values of any type
     """Same types and same contents, recursively. May raise what the objects' own `__eq__` raises."""
@@ -64,7 +66,10 @@ def _sequences(one: Any, other: Any) -> bool:
 
 
 def _sets(one: Any, other: Any) -> bool:
-    return bool(one == other) and {(type(item), item) for item in one} == {(type(item), item) for item in other}
+    typed, wanted = {(type(item), item) for item in one}, {(type(item), item) for item in other}
+    # What `==` doesn't find in the other set can still be identical: NaN, or an object without __eq__.
+    left, right = typed - wanted, wanted - typed
+    return len(one) == len(other) and len(left) <= _UNEQUAL and all(any(identical(a, b) for b in right) for a in left)
 
 
 def _dicts(one: dict[Any, Any], other: dict[Any, Any]) -> bool:

@@ -30,7 +30,7 @@ def deep_copy(value: Any) -> Any:
     """By the slow and general way. Raises CodecError for what can't be copied at all."""
     try:
         return deepcopy(value)
-    except Exception as error:  # a lock, a socket, a generator, somebody's _deep_copy__
+    except Exception as error:  # a lock, a socket, a generator, somebody's __deepcopy__
         raise uncopyable(value, error) from None
 
 

@@ -111,7 +111,17 @@ def fields_of(kind: type, arguments: tuple[Any, ...] = ()) -> list[tuple[str, An
     else:
         names = list(hints)
     known = dict(zip(getattr(kind, "__parameters__", ()), arguments, strict=False))
-    return [(name, known.get(hints[name], hints[name])) for name in names]
+    return [(name, _filled(hints[name], known)) for name in names]
+
+
+def _filled(hint: Any, known: dict[Any, Any]) -> Any:
+    """The annotation with its type variables replaced, also inside: `list[T]` for T = int is `list[int]`."""
+    if isinstance(hint, TypeVar):
+        return known.get(hint, hint)
+    variables = getattr(hint, "__parameters__", ())
+    if not known or not variables or isinstance(hint, type):
+        return hint
+    return hint[tuple(known.get(variable, variable) for variable in variables)]
 
 
 class _Reader:

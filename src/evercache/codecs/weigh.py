@@ -20,21 +20,25 @@ __all__ = ["weigh"]
 _FREE = frozenset((type(None), bool, type))
 _RECORDS = 16  # how many elements of a container of containers are opened
 _DEPTH = 32
+_UNKNOWN = 64
 
 
 def weigh(value: Any, limit: int = 256) -> int:
     """Bytes, at least 1. Looks at about *limit* objects: some 100 µs for a large value, 2 for a small dict. Never raises."""
     try:
         return max(1, int(_weigh(value, limit, _DEPTH)))
-    except Exception:  # somebody's __sizeof__, a container that changes while we look
-        return max(1, getsizeof(value, 64))
+    except Exception:  # somebody's __getattr__, a container that changes while we look
+        return _UNKNOWN
 
 
 def _weigh(value: Any, budget: int, depth: int) -> float:
     kind = type(value)
     if kind in _FREE or isinstance(value, Enum):
         return 0  # shared by everybody
-    size = getsizeof(value)
+    try:
+        size = getsizeof(value)
+    except Exception:  # somebody's __sizeof__
+        size = _UNKNOWN
     if kind in LEAVES or depth == 0:
         return size
     if isinstance(value, dict):
