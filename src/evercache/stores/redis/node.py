@@ -58,7 +58,9 @@ class Node:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self._end("closed")
+        self.link = None
+        for shard in self.shards.values():
+            shard.close()
 
     # -- partitions --------------------------------------------------------------------------------------------------
 
@@ -113,6 +115,8 @@ class Node:
         def lose(reason: str) -> None:
             if not lost.done():
                 lost.set_result(reason)
+                if self.link is link:
+                    self._end(reason)  # at once: the next caller must not wait for a task to run first
 
         link = Link(self.address, self._setup.settings, lose)
         following: asyncio.Task[None] | None = None
@@ -171,19 +175,21 @@ class Node:
     async def _follow(self, link: Link) -> None:
         """Keep a follower going as long as the link lives."""
         self._follower = follower = Follower(self._setup, link, self.shards)
-        wait = 0.02
+        wait, failures = 0.02, 0
         while not link.closed:
             began = asyncio.get_running_loop().time()
             try:
                 await follower.run()
             except Exception as error:  # noqa: BLE001 - the lease ends by itself; try again
                 reason = classify(error).reason
-                report("log not followed", address=str(self.address), reason=reason)
+                failures += 1
+                if failures == 2:  # one is a hiccup, and the lease has covered it
+                    report("log not followed", address=str(self.address), reason=reason)
                 if reason in ("readonly", "role_changed"):
                     link.close("readonly")
                     return
             lasted = asyncio.get_running_loop().time() - began
-            wait = 0.02 if lasted > 1 else min(wait * 2, 1.0)
+            wait, failures = (0.02, 0) if lasted > 1 else (min(wait * 2, 1.0), failures)
             await pause(wait)
 
     # -- what goes wrong while it serves -----------------------------------------------------------------------------

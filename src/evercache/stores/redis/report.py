@@ -7,7 +7,7 @@ import logging
 __all__ = ["report"]
 
 _logger = logging.getLogger("evercache.redis")
-_QUIET = frozenset({"trusted", "connected"})
+_QUIET = frozenset({"adopted contract", "connected", "trusted"})
 
 
 def report(event: str, **facts: object) -> None:

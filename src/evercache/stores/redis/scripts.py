@@ -36,7 +36,6 @@ Reply = Any  # whatever the server replies: bytes, int, None, or a list of these
 
 LOG_LIFE = 86_400_000
 """A log that nobody writes to is forgotten after this many milliseconds."""
-MAX_BANS = 1_000
 MARGIN = 60_000
 """A stamp outlives the entries that name it by this many milliseconds."""
 
@@ -78,10 +77,12 @@ class Call(NamedTuple):
 
 
 class Setting(NamedTuple):
-    """What scripts need to know beside their command: the server's run id, and the bell's channel (b"" = none)."""
+    """What scripts need to know beside their command: the server's run id, the bell's channel (b"" = none), and how many
+    bans there may be before everything is invalidated instead."""
 
     run: bytes
-    bell: bytes
+    bell: bytes = b""
+    max_bans: int = 1_000
 
 
 def run_script(
@@ -89,7 +90,7 @@ def run_script(
 ) -> Call:
     """The call of a script."""
     found = script(name)
-    tail = (setting.run, LOG_LIFE, setting.bell)
+    tail = (setting.max_bans, setting.run, LOG_LIFE, setting.bell)
     return Call((b"EVALSHA", found.sha, len(keys), *keys, *arguments, *tail), read, found)
 
 
@@ -208,7 +209,7 @@ def _expire_tag(command: say.ExpireTag, keys: Keyspace) -> Said:
 
 def _ban(command: say.Ban, keys: Keyspace) -> Said:
     pattern = command.pattern.encode("utf-8", "surrogatepass")
-    arguments = (pattern, command.candidate, command.terms.horizon, MAX_BANS)
+    arguments = (pattern, command.candidate, command.terms.horizon)
     return "ban", (keys.namespace, keys.ban, keys.bans, keys.log), arguments, _nothing
 
 

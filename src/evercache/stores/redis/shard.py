@@ -77,6 +77,11 @@ class Shard:
             report("untrusted", partition=self.partition, reason=reason)
             self._listener.changed(self.partition, trusted=False, reason=reason)
 
+    def close(self) -> None:
+        """The store is being closed: nobody needs to be told."""
+        self.link, self.trusted, self.reason = None, False, "stopped"
+        self.opened.clear()
+
     def refusal(self) -> StoreUnavailable:
         return StoreUnavailable(
             f"Partition {self.partition} of the cache in Redis is not used at the moment ({self.reason}).",

@@ -1,9 +1,10 @@
 -- Put in front of every script: unique stamps, lives that only grow, the two logs. Times are milliseconds.
--- Last three ARGV of every script: run id of the server, life of the logs, channel of the bell ('' = none).
+-- Last four ARGV of every script: room for bans, run id of the server, life of the logs, channel of the bell ('' = none).
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local run, log_life, bell = ARGV[#ARGV - 2], tonumber(ARGV[#ARGV - 1]), ARGV[#ARGV]
+local max_bans, run = tonumber(ARGV[#ARGV - 3]), ARGV[#ARGV - 2]
+local log_life, bell = tonumber(ARGV[#ARGV - 1]), ARGV[#ARGV]
 local serial = 0
 
 -- `candidate` made unique by this server's clock: a command that is executed twice never yields the same stamp.

@@ -6,7 +6,7 @@ if #redis.call('XRANGE', KEYS[1], anchor, anchor) == 0 then
   return false
 end
 local wanted = {}
-for i = 4, #ARGV - 3 do
+for i = 4, #ARGV - 4 do
   wanted[ARGV[i]] = true
 end
 for _, record in ipairs(redis.call('XRANGE', KEYS[1], '(' .. anchor, '+')) do
