@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from evercache.codecs.base import ValueCodec
@@ -41,4 +42,9 @@ def _typed(annotation: Any, shape: Shape) -> ValueCodec | None:
 
 
 def _registry(shape: Shape) -> Registry:
-    return Registry(*(kind for kind in shape.classes if kind_of(kind) not in (None, "typeddict")))
+    registry = Registry()
+    for kind in shape.classes:
+        if kind_of(kind) not in (None, "typeddict"):
+            with suppress(Exception):  # a model that Pydantic can't complete: its objects won't be stored
+                registry.add(kind)
+    return registry

@@ -3,8 +3,9 @@
 Stricter than `==` where Python is generous (1, 1.0 and True; a subclass and its base; an enum of strings and a string)
 and kinder where it is strict (NaN is the same as NaN; a class without `__eq__` is compared by its fields).
 
-One thing passes on purpose: an aware datetime keeps its instant and its UTC offset, not the name of its zone. JSON has
-no zone names, and reading zone files that stored bytes name is nothing a decoder should do.
+Two things pass on purpose. An aware datetime keeps its instant and its UTC offset, not the name of its zone: JSON has no
+zone names, and reading zone files that stored bytes name is nothing a decoder should do. And an int that was stored where
+a float is declared comes back as the equal float; every type checker lets programs do that.
 """
 
 from __future__ import annotations
@@ -26,12 +27,15 @@ _UNEQUAL = 64  # matching them takes quadratic time
 
 
 def identical(one: Any, other: Any) -> bool:  # values of any type
-    """Same types and same contents, recursively. May raise what the objects' own `__eq__` raises."""
+    """Same types and same contents, recursively: *one* was stored, *other* came back.
+
+    May raise what the objects' own `__eq__` raises, and RecursionError.
+    """
     if one is other:
         return True
     kind = type(one)
     if kind is not type(other):
-        return False
+        return kind is int and type(other) is float and bool(one == other)
     compare = _COMPARE.get(kind)
     if compare is not None:
         return bool(compare(one, other))

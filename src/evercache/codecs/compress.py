@@ -62,7 +62,7 @@ class ZstdDictionary:
     content: bytes
 
 
-def train(samples: Iterable[bytes], *, id: int, size: int = 16 * 1024) -> ZstdDictionary:  # noqa: A002  # its name
+def train(samples: Iterable[bytes], *, id: int, size: int = 16 * 1024) -> ZstdDictionary:  # its name
     """Learn from a few hundred encoded values of one function. Raises ConfigurationError without zstd or enough samples."""
     zstd = _zstd()
     if zstd is None:
@@ -75,7 +75,10 @@ def train(samples: Iterable[bytes], *, id: int, size: int = 16 * 1024) -> ZstdDi
 
 @dataclass(slots=True)
 class Savings:
-    """What compression did: bytes before and after, payloads that were compressed and that were kept raw."""
+    """What compression did: bytes before and after, payloads that were compressed and that were kept raw.
+
+    Counted without a lock: several threads at once may lose a few.
+    """
 
     raw_bytes: int = 0
     stored_bytes: int = 0
@@ -142,7 +145,7 @@ class Compressor:
 
     def decompress(self, method: int, data: bytes, size: int) -> bytes:
         """Exactly *size* bytes. Raises CodecError for a bomb, a lie, an unknown method or dictionary, or damage."""
-        if size > MAX_RAW_BYTES or size > len(data) * MAX_RATIO:
+        if size > MAX_RAW_BYTES or size > len(data) * MAX_RATIO or (method and not size):
             raise CodecError(f"{len(data)} stored bytes claim to hold {size}; refused before unpacking")
         try:
             return self._readers[method](data, size)

@@ -7,7 +7,7 @@ from datetime import timezone
 from enum import Enum
 from typing import Any, Literal, Union
 
-from evercache.codecs.shape import LEAVES, fields_of, kind_of, split
+from evercache.codecs.shape import LEAVES, fields_of, kind_of, names_of, split
 
 __all__ = ["is_immutable", "is_immutable_type"]
 
@@ -47,17 +47,10 @@ def is_immutable(value: Any) -> bool:
         return all(map(is_immutable, value))
     if not _is_frozen(kind):
         return False
-    names = [name for name, _ in _fields(kind)]
+    names = names_of(kind)
     if len(getattr(value, "__dict__", ())) > len(names):
         return False
     return all(is_immutable(getattr(value, name, None)) for name in names)
-
-
-def _fields(kind: type) -> list[tuple[str, Any]]:
-    if hasattr(kind, "__dataclass_fields__"):  # without evaluating annotations: only the names matter here
-        return list(kind.__dataclass_fields__.items())
-    names = getattr(kind, "__struct_fields__", None) or getattr(kind, "_fields", None)
-    return [(name, None) for name in names] if names else fields_of(kind)
 
 
 def _is_frozen(kind: type) -> bool:

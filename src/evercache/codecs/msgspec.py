@@ -13,7 +13,8 @@ its own annotation could come back as something else: a subclass without its ext
   rest of the process once one had differed.
 
 A difference is a CodecError: the value is served, not stored. Ignored differences: the name of a time zone (instant and
-offset are kept), seconds inside a UTC offset (no zone since 1972 has them).
+offset are kept), seconds inside a UTC offset (no zone since 1972 has them), and an int where a float is declared (it comes
+back as that float).
 """
 
 from __future__ import annotations

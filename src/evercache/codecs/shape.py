@@ -19,13 +19,15 @@ from enum import Enum
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar, Union
 from uuid import UUID
 
-__all__ = ["LEAVES", "Shape", "fields_of", "is_model", "kind_of", "shape_of", "split"]
+__all__ = ["LEAVES", "Shape", "fields_of", "is_model", "kind_of", "names_of", "shape_of", "split"]
 
 LEAVES: dict[Any, str] = {
     kind: kind.__name__
     for kind in (bool, int, float, str, bytes, datetime, date, time, timedelta, Decimal, UUID, type(None))
 }
 """Types without parts. All of them are immutable."""
+
+_MARKS = (typing.Required, typing.NotRequired, typing.Final)
 
 _KEYS = (int, str, UUID, date, datetime, Decimal)  # JSON object keys that come back as what they were
 
@@ -76,20 +78,32 @@ def kind_of(kind: type) -> str | None:
 
 
 def split(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
-    """The bare type and its arguments; `Annotated`, `NewType` and aliases are looked through."""
+    """The bare type and its arguments; `Annotated`, `NotRequired`, `NewType`, aliases and the like are looked through."""
     while True:
-        if typing.get_origin(annotation) is Annotated:
+        origin = typing.get_origin(annotation)
+        if origin is Annotated:
             annotation = annotation.__origin__
+        elif origin in _MARKS:
+            annotation = annotation.__args__[0]
         elif isinstance(annotation, typing.NewType):
             annotation = annotation.__supertype__
         elif type(annotation).__name__ == "TypeAliasType":  # `type X = ...`, Python 3.12
             annotation = annotation.__value__
         else:
             break
-    origin = typing.get_origin(annotation)
     if origin is None:
         return annotation, ()
     return (Union if origin is types.UnionType else origin), typing.get_args(annotation)
+
+
+def names_of(kind: type) -> list[str]:
+    """The names of a class's fields, without looking at their annotations; empty for a TypedDict."""
+    if is_model(kind):
+        return list(getattr(kind, "__pydantic_fields__", ()))
+    if dataclasses.is_dataclass(kind):
+        return [field.name for field in dataclasses.fields(kind)]
+    names: tuple[str, ...] = getattr(kind, "__struct_fields__", ()) or getattr(kind, "_fields", ())
+    return list(names)
 
 
 def fields_of(kind: type, arguments: tuple[Any, ...] = ()) -> list[tuple[str, Any]]:
@@ -101,15 +115,7 @@ def fields_of(kind: type, arguments: tuple[Any, ...] = ()) -> list[tuple[str, An
         fields: dict[str, Any] = getattr(kind, "__pydantic_fields__", {})
         return [(name, field.annotation) for name, field in fields.items()]
     hints = typing.get_type_hints(kind, include_extras=True)
-    names: list[str]
-    if hasattr(kind, "__struct_fields__"):
-        names = list(kind.__struct_fields__)
-    elif dataclasses.is_dataclass(kind):
-        names = [field.name for field in dataclasses.fields(kind)]
-    elif hasattr(kind, "_fields"):
-        names = list(kind._fields)
-    else:
-        names = list(hints)
+    names = names_of(kind) or list(hints)
     known = dict(zip(getattr(kind, "__parameters__", ()), arguments, strict=False))
     return [(name, _filled(hints[name], known)) for name in names]
 
@@ -132,17 +138,20 @@ class _Reader:
         self.has_models = False
         self.has_floats = False
         self.seen: dict[type, None] = {}
-        self._opened: dict[str, str] = {}
+        self._opened: set[str] = set()
 
     def read(self, annotation: Any) -> str:  # annotations have no common type
         try:
             return self._read(annotation)
         except Exception:  # somebody's metaclass or unresolved name: not understood, and that is an answer
-            return self._unknown(annotation)
+            self.is_open = True
+            return "?"
 
     def _read(self, annotation: Any) -> str:
         if annotation is None:
             return "NoneType"
+        if type(annotation).__name__ == "TypeAliasType":
+            return self._alias(annotation)
         bare, arguments = split(annotation)
         notes = getattr(annotation, "__metadata__", ())
         extra = "".join(repr(note) for note in notes if type(note).__module__ == "msgspec")
@@ -156,11 +165,24 @@ class _Reader:
             return self._class(bare, arguments) + extra
         return self._unknown(annotation)
 
+    def _alias(self, alias: Any) -> str:
+        """`type X = ...` may contain itself; such a type has no other name than its own."""
+        name = f"alias {alias.__module__}.{alias.__name__}"
+        if name in self._opened:
+            self.is_open = True
+            return name
+        self._opened.add(name)
+        text = self.read(alias.__value__)
+        self._opened.discard(name)
+        return text
+
     def _unknown(self, annotation: object) -> str:
         # The text of an unknown object could hold an address and differ in every process, so it only counts as "open".
         self.is_open = True
-        name = getattr(annotation, "__qualname__", "") if isinstance(annotation, type) else ""
-        return f"?{name}"
+        bare, arguments = split(annotation)
+        name = bare.__qualname__ if isinstance(bare, type) else ""
+        parts = ",".join(map(self.read, arguments))  # reading them finds the classes inside
+        return f"?{name}[{parts}]" if parts else f"?{name}"
 
     def _class(self, kind: type, arguments: tuple[Any, ...]) -> str:
         what = kind_of(kind)
@@ -169,15 +191,23 @@ class _Reader:
             name += f"[{','.join(self.read(argument) for argument in arguments)}]"
         if name in self._opened:
             return name
-        self._opened[name] = name
+        self._opened.add(name)
         self.seen[kind] = None
         self.has_models |= what == "model"
         if issubclass(kind, Enum):
             return f"{name}{{{','.join(f'{key}={_stable(member.value)}' for key, member in kind.__members__.items())}}}"
         if any(isinstance(argument, TypeVar) for argument in arguments):
             self.is_open = True
-        parts = [f"{field}:{self.read(hint)}" for field, hint in fields_of(kind, arguments)]
+        parts = self._fields(kind, arguments)
         return f"{name}{_settings(kind)}{{{','.join(parts)}}}"
+
+    def _fields(self, kind: type, arguments: tuple[Any, ...]) -> list[str]:
+        try:
+            return [f"{field}:{self.read(hint)}" for field, hint in fields_of(kind, arguments)]
+        except Exception:  # an annotation that only a type checker can resolve: its own words will do
+            self.is_open = True
+            words: dict[str, Any] = getattr(kind, "__annotations__", {})
+            return [f"{name}:{words[name] if isinstance(words.get(name), str) else ''}" for name in names_of(kind)]
 
     def _sequence(self, name: str, arguments: tuple[Any, ...]) -> str:
         return f"{name}[{self.read(arguments[0])}]"

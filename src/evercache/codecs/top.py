@@ -74,4 +74,6 @@ def _classes(annotation: object) -> frozenset[type] | None:
         return frozenset(map(type, arguments))
     if not isinstance(bare, type):
         return None
+    if bare is float:
+        return frozenset((float, int))  # PEP 484: an int is welcome where a float is declared
     return frozenset((dict,)) if kind_of(bare) == "typeddict" else frozenset((bare,))

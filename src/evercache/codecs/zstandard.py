@@ -5,6 +5,7 @@ The same four functions as `zstd.py`, so that `compress.py` takes whichever is t
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 
 import zstandard
@@ -14,28 +15,36 @@ __all__ = ["compressor", "decompressor", "train"]
 _WINDOW = 1 << 24  # a frame that asks the reader for a larger window is refused
 
 
+class _Compressing(threading.local):
+    """A context for each thread: they are not safe between threads, and a new one costs five times its use."""
+
+    def __init__(self, level: int, dictionary: zstandard.ZstdCompressionDict | None) -> None:
+        self.context = zstandard.ZstdCompressor(level=level, dict_data=dictionary, write_content_size=True)
+
+
+class _Decompressing(threading.local):
+    def __init__(self, dictionary: zstandard.ZstdCompressionDict | None) -> None:
+        self.context = zstandard.ZstdDecompressor(dict_data=dictionary, max_window_size=_WINDOW)
+
+
 def compressor(level: int, dictionary: bytes | None = None) -> Callable[[bytes], bytes]:
-    """A function that compresses; a new context per call, because a context is not safe between threads."""
-    data = None if dictionary is None else zstandard.ZstdCompressionDict(dictionary)
-    if data is not None:
-        data.precompute_compress(level=level)
+    """A function that compresses; the frame carries the size of what went in."""
+    local = _Compressing(level, None if dictionary is None else zstandard.ZstdCompressionDict(dictionary))
 
     def compress(raw: bytes) -> bytes:
-        context = zstandard.ZstdCompressor(level=level, dict_data=data, write_content_size=True)
-        return context.compress(raw)
+        return local.context.compress(raw)
 
     return compress
 
 
 def decompressor(dictionary: bytes | None = None) -> Callable[[bytes, int], bytes]:
     """A function that reads exactly *size* bytes out of one frame, and raises for anything else."""
-    loaded = None if dictionary is None else zstandard.ZstdCompressionDict(dictionary)
+    local = _Decompressing(None if dictionary is None else zstandard.ZstdCompressionDict(dictionary))
 
     def decompress(data: bytes, size: int) -> bytes:
         if zstandard.frame_content_size(data) != size:  # before anything is allocated
             raise ValueError("the frame's size is not the declared one")
-        context = zstandard.ZstdDecompressor(dict_data=loaded, max_window_size=_WINDOW)
-        return context.decompress(data, max_output_size=size, allow_extra_data=False)
+        return local.context.decompress(data, max_output_size=size, allow_extra_data=False)
 
     return decompress
 

@@ -50,9 +50,9 @@ def test_the_fixed_offsets_are_what_scripts_on_the_server_rely_on():
     assert struct.unpack_from(">Q", data, envelope.DEAD_AT) == (RECORD.dead_at,)
     assert data[envelope.FILL] == RECORD.fill
     assert data[envelope.SCHEMA] == RECORD.schema
-    assert (envelope.FRESH_UNTIL, envelope.DEAD_AT, envelope.FILL, envelope.SCHEMA) == (
+    assert (
         4, 12, slice(20, 36), slice(48, 56),
-    )  # fmt: skip
+    ) == (envelope.FRESH_UNTIL, envelope.DEAD_AT, envelope.FILL, envelope.SCHEMA)  # fmt: skip
 
 
 def test_expire_may_patch_the_two_times_in_place():

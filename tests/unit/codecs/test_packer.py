@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import pytest
@@ -110,6 +111,19 @@ def test_a_trained_dictionary_shrinks_small_values():
     assert reader.decompress(kind, data, len(samples[5])) == samples[5]
     with pytest.raises(CodecError):
         Compressor(dictionary=ZstdDictionary(9, new.content)).decompress(kind, data, len(samples[5]))
+
+
+def test_one_compressor_serves_many_threads():
+    """Contexts of zstd are not safe between threads; compressors are."""
+    compressor = Compressor(threshold=16)
+    raws = [(str(number) * 2000).encode() for number in range(200)]
+
+    def there_and_back(raw: bytes) -> bytes:
+        method, data = compressor.compress(raw)
+        return compressor.decompress(method, data, len(raw))
+
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(there_and_back, raws)) == raws
 
 
 def test_a_dictionary_needs_enough_samples():

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-
 from evercache.codecs import envelope
 from evercache.core.record import Record
 from evercache.errors import CodecError
