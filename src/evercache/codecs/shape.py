@@ -138,7 +138,7 @@ class _Reader:
         self.has_models = False
         self.has_floats = False
         self.seen: dict[type, None] = {}
-        self._opened: set[str] = set()
+        self._opened: set[object] = set()
 
     def read(self, annotation: Any) -> str:  # annotations have no common type
         try:
@@ -189,9 +189,9 @@ class _Reader:
         name = f"{what} {kind.__module__}.{kind.__qualname__}"
         if arguments:
             name += f"[{','.join(self.read(argument) for argument in arguments)}]"
-        if name in self._opened:
+        if (kind, name) in self._opened:
             return name
-        self._opened.add(name)
+        self._opened.add((kind, name))
         self.seen[kind] = None
         self.has_models |= what == "model"
         if issubclass(kind, Enum):
@@ -206,8 +206,8 @@ class _Reader:
             return [f"{field}:{self.read(hint)}" for field, hint in fields_of(kind, arguments)]
         except Exception:  # an annotation that only a type checker can resolve: its own words will do
             self.is_open = True
-            words: dict[str, Any] = getattr(kind, "__annotations__", {})
-            return [f"{name}:{words[name] if isinstance(words.get(name), str) else ''}" for name in names_of(kind)]
+            words = _words(kind)
+            return [f"{name}:{words.get(name, '')}" for name in names_of(kind)]
 
     def _sequence(self, name: str, arguments: tuple[Any, ...]) -> str:
         return f"{name}[{self.read(arguments[0])}]"
@@ -228,6 +228,8 @@ class _Reader:
         for part in arguments:
             if isinstance(part, Enum) or not isinstance(part, (str, int, type(None))):
                 self.is_open = True
+            if isinstance(part, Enum):
+                self.seen[type(part)] = None
         return f"Literal[{','.join(map(repr, arguments))}]"
 
 
@@ -252,6 +254,14 @@ def _is_key(annotation: Any) -> bool:
 def _stable(value: object) -> str:
     """A text that is the same in every process; the repr of an unknown object may hold its address."""
     return repr(value) if type(value) in LEAVES else type(value).__qualname__
+
+
+def _words(kind: type) -> dict[str, str]:
+    """The annotations of a class that are text; none where Python 3.14 can't evaluate them."""
+    try:
+        return {name: hint for name, hint in kind.__annotations__.items() if isinstance(hint, str)}
+    except Exception:
+        return {}
 
 
 def _settings(kind: type) -> str:

@@ -141,6 +141,7 @@ DESCRIBED: list[tuple[Any, Any]] = [
     (typing.Sequence[int], (1, 2)),
     (typing.Mapping[str, typing.Sequence[Line]], {"a": (ORDER.lines[0],)}),
     (Unresolved, Unresolved(1)),
+    (Literal[Colour.RED], Colour.RED),
     (None, 10**5000),
 ]
 
