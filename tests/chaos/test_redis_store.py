@@ -10,6 +10,7 @@ from evercache.core import protocol as say
 from evercache.engine.clock import SystemClock
 from evercache.errors import StoreUnavailable, WritesRefused
 from evercache.stores.redis.store import RedisStore
+from evercache.testing.servers import ReplyError
 from tests.support.ears import TERMS, Ears, filled, opened, record_of, until
 
 pytestmark = pytest.mark.expects_logs
@@ -216,7 +217,7 @@ async def test_a_busy_script_makes_the_store_unavailable_until_it_ends(make_redi
     BUSY is an outage with that reason; after SCRIPT KILL the store comes back.
     """
     server = make_redis("lua-time-limit 5")
-    async with opened(server.url, redis_namespace) as (store, ears):
+    async with opened(server.url, redis_namespace) as (store, _):
         await filled(store, b"k")
         with server.connect() as wire:
             wire.send("EVAL", "while true do end", 0)
@@ -231,7 +232,7 @@ async def test_a_busy_script_makes_the_store_unavailable_until_it_ends(make_redi
 def _looks_busy(server):
     try:
         server.command("PING")
-    except Exception as error:
+    except ReplyError as error:
         return "BUSY" in str(error)
     return False
 
@@ -269,3 +270,43 @@ async def test_processes_that_disagree_on_the_secret_keep_apart(redis_url, redis
             assert second not in caplog.text
         finally:
             await store.close()
+
+
+@pytest.mark.row("FT4")
+async def test_a_slow_server_is_gone_around_until_it_is_fast_again(redis_server, tcp_proxy, redis_namespace):
+    """
+    Slower than half of the loads: reads are refused with that reason, invalidations go on, probes end it.
+    """
+    url = tcp_proxy.rewrite(redis_server.url)
+    async with opened(url, redis_namespace, operation_timeout=5.0) as (store, ears):
+        key = await filled(store, b"k")
+        for _ in range(20):
+            store.note_load(0.03)
+        tcp_proxy.delay(0.06)
+        while store.trusted(0):
+            await asyncio.gather(store.execute(0, LOOK), return_exceptions=True)
+        assert ears.reasons() == ["slow"]
+        assert store.health()[0].state == "slow"
+        assert await refused(store) == "slow"
+        await store.execute(0, say.InvalidateKey(key.id))
+        tcp_proxy.heal()
+        await until(lambda: store.trusted(0))
+        assert (await store.execute(0, LOOK)).record is None
+
+
+@pytest.mark.row("FT3")
+async def test_a_half_open_link_is_found_by_the_one_timer(redis_server, tcp_proxy, redis_namespace):
+    """
+    Nothing comes back and nothing breaks: one time-out, the lease lapses by itself, then everything is new.
+    """
+    url = tcp_proxy.rewrite(redis_server.url)
+    async with opened(url, redis_namespace, delta=0.25) as (store, ears):
+        await filled(store, b"k")
+        await until(lambda: ears.leases)
+        tcp_proxy.freeze()
+        replies = await asyncio.gather(*[store.execute(0, LOOK) for _ in range(20)], return_exceptions=True)
+        assert {reply.reason for reply in replies} == {"timeout"}
+        assert not store.trusted(0)
+        await until(lambda: not store.health()[0].leased)
+        tcp_proxy.heal()
+        await until(lambda: store.trusted(0) and store.health()[0].leased)

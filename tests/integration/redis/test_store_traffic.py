@@ -10,7 +10,7 @@ import pytest
 from evercache.core import protocol as say
 from evercache.errors import StoreOverloaded
 from evercache.stores.redis import wire
-from tests.support.ears import TERMS, filled, opened
+from tests.support.ears import TERMS, filled, opened, until
 
 
 def calls(server, command):
@@ -136,3 +136,31 @@ async def test_nothing_is_left_without_a_life(redis_server, redis_url, redis_nam
         names = redis_server.command("KEYS", f"*{redis_namespace}*")
         assert len(names) >= 6
         assert all(redis_server.command("PTTL", name) > 0 for name in names)
+
+
+@pytest.mark.parametrize("way", ["tls", "resp2", "unix", "password"])
+@pytest.mark.row("S1.4")
+async def test_every_way_to_a_server_carries_everything(make_redis, redis_namespace, way, tmp_path):
+    """
+    TLS, RESP2, a Unix socket, a password: the same commands, the same log.
+    """
+    settings = {}
+    match way:
+        case "tls":
+            server = make_redis(tls=True)
+            url, settings = server.url, {"tls_ca_file": str(server.ca_file), "connect_timeout": 5.0}
+        case "unix":
+            make_redis(f"unixsocket {tmp_path}/s")
+            url = f"unix://{tmp_path}/s?db=0"
+        case "password":
+            url = make_redis(password="s3cret/#?").url
+        case _:
+            url, settings = make_redis().url, {"protocol": 2}
+    async with opened(url, redis_namespace, **settings) as (store, ears):
+        key = await filled(store, b"k", (b"t",), payload=b"x" * 1_000_000)
+        await until(lambda: ears.leases)
+        await store.execute(0, say.InvalidateTag(b"t", b"c", TERMS))
+        await until(lambda: ("logged", 0, "t", b"t") in ears.heard)
+        looked = await store.execute(0, say.Look(key, (b"t",)))
+        assert len(looked.record.payload) == 1_000_000
+        assert looked.record.stamps != looked.stamps

@@ -33,6 +33,7 @@ class Bell:
         self._topology = topology
         self._channel = channel
         self._rung = rung
+        self.connected = False
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -56,12 +57,10 @@ class Bell:
         try:
             await connection.send_command("SUBSCRIBE", self._channel)
             while True:
-                message = await connection.read_response(disable_decoding=True, push_request=True)
-                if (
-                    isinstance(message, list)
-                    and message[0] == b"message"
-                    and (match := _PARTITION.search(message[2])) is not None
-                ):
+                message: list[bytes] = await connection.read_response(disable_decoding=True, push_request=True)
+                self.connected = True  # the first message confirms the subscription
+                if message[0] == b"message" and (match := _PARTITION.search(message[2])) is not None:
                     self._rung(int(match[1]))
         finally:
+            self.connected = False
             await connection.disconnect(nowait=True)

@@ -16,6 +16,7 @@ from typing import Any
 
 from evercache.core.lease import LogReader
 from evercache.core.protocol import LogRecord
+from evercache.stores.redis.faults import classify
 from evercache.stores.redis.link import Link, open_wire
 from evercache.stores.redis.report import report
 from evercache.stores.redis.scripts import run_script
@@ -73,7 +74,7 @@ class Follower:
         await self._open(wire)
         places = list(self._places.values())
         blocking = len(places) == 1 and not self._setup.bell
-        await asyncio.gather(*[self._read(wire, place, blocking=blocking) for place in places])
+        await asyncio.gather(*[self._read_or_lose(wire, place, blocking=blocking) for place in places])
         if blocking:
             return
         try:
@@ -90,10 +91,35 @@ class Follower:
         for partition, shard in list(self._shards.items()):
             place = self._places.get(partition)
             if place is None or place.reader.position is None:
-                self._places[partition] = await self._opened(wire, shard)
+                place = self._places[partition] = _Place(shard, self._setup.delta)
+                await self._open_or_lose(wire, place)
 
-    async def _opened(self, wire: Wire, shard: Shard) -> _Place:
-        place = _Place(shard, self._setup.delta)
+    async def _open_or_lose(self, wire: Wire, place: _Place) -> None:
+        try:
+            await self._begin(wire, place)
+        except Exception as error:  # noqa: BLE001 - see _lose
+            self._lose(place, error)
+
+    async def _read_or_lose(self, wire: Wire, place: _Place, *, blocking: bool) -> None:
+        if place.reader.position is None:
+            return
+        try:
+            await self._read(wire, place, blocking=blocking)
+        except Exception as error:  # noqa: BLE001 - see _lose
+            self._lose(place, error)
+
+    def _lose(self, place: _Place, error: Exception) -> None:
+        """A slot that is on its way elsewhere must not cost the other partitions of this server their leases."""
+        place.reader.lost()
+        fault = classify(error)
+        if fault.kind != "moved" and fault.reason != "tryagain":
+            raise error
+        if fault.reason == "moved":
+            self._setup.relocate("moved")
+
+    async def _begin(self, wire: Wire, place: _Place) -> None:
+        """Stand at the end of the log; everything known before is to be forgotten."""
+        shard = place.shard
         keys, setting = shard.keys, shard.setting
         names = (keys.log, keys.wake, keys.heartbeat)
         call = run_script("open_log", names, (), setting._replace(run=self._link.identity.run), _same)
@@ -104,7 +130,6 @@ class Follower:
         self._setup.listener.flushed(shard.partition)
         if not self._witness:
             self._lease(shard, heard.until)
-        return place
 
     async def _read(self, wire: Wire, place: _Place, *, blocking: bool) -> None:
         """One question, one answer: records, wake-ups, the clock, and the lease."""

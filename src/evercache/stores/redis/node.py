@@ -200,6 +200,8 @@ class Node:
             shard.refuse_writes(fault.reason, _PAUSE)
         elif self.link is not None and (fault.reason == "readonly" or (fault.is_outage and fault.reason != "tryagain")):
             self.link.close(fault.reason)
+        elif fault.reason == "moved":
+            self._setup.relocate("moved")
 
     def owes(self, shard: Shard) -> None:
         """An invalidation could not be confirmed although the partition is there: repeat it soon, in the background."""

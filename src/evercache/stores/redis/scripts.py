@@ -19,7 +19,6 @@ from evercache.stores.redis.keyspace import Keyspace
 
 __all__ = [
     "LOG_LIFE",
-    "MAX_BANS",
     "Call",
     "Corrupt",
     "Part",

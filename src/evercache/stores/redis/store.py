@@ -171,6 +171,11 @@ class RedisStore:
         return tuple([health_of(shard) for shard in self._shards])
 
     @property
+    def hears_the_bell(self) -> bool:
+        """Whether the bell of a Cluster is connected; without it, invalidations are heard within Δ/4."""
+        return self._bell is not None and self._bell.connected
+
+    @property
     def delta(self) -> float:
         """Δ, as the processes of this namespace have agreed."""
         return self.settings.delta if self._setup is None else self._setup.delta
