@@ -19,6 +19,9 @@ NAMES = {
 }
 
 
+_ALONE = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "SELECT pg_advisory_xact_lock(7451)"}
+
+
 class Base(DeclarativeBase):
     """What every table of TaskFlow derives from."""
 
@@ -74,9 +77,8 @@ class Database:
     async def create_tables(self) -> None:
         """Every table that is not there yet."""
         async with self.engine.begin() as connection:
-            if self.kind == "postgresql":
-                # Workers that start together would both see no table and both create it.
-                await connection.execute(text("SELECT pg_advisory_xact_lock(7451)"))
+            # One at a time: workers that start together would all see no table and all create it.
+            await connection.exec_driver_sql(_ALONE[self.kind])
             await connection.run_sync(Base.metadata.create_all)
 
     async def ping(self) -> None:
@@ -92,6 +94,6 @@ class Database:
 def _prepare_sqlite(connection: Any, _record: object) -> None:  # Any: DBAPI connections have no common type
     cursor = connection.cursor()
     # WAL: readers don't wait for the writer.  busy_timeout: writers of other workers queue, up to 5 s.
-    for pragma in ("journal_mode = WAL", "busy_timeout = 5000", "synchronous = NORMAL", "foreign_keys = ON"):
+    for pragma in ("busy_timeout = 5000", "journal_mode = WAL", "synchronous = NORMAL", "foreign_keys = ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()

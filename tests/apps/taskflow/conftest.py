@@ -1,5 +1,6 @@
 """A TaskFlow of one's own for each test: a fresh database, three users, and a client for each of them."""
 
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -39,6 +40,15 @@ class Person:
         reply = await self.http.get("/api/tasks/", params=query)
         assert reply.status_code == 200, reply.text
         return [task["title"] for task in reply.json()["items"]]
+
+
+@pytest.fixture
+def port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        number: int = free.getsockname()[1]
+        return number
 
 
 @pytest.fixture(scope="session")

@@ -52,14 +52,6 @@ def start(folder: Path, port: int, **environ: str) -> Demo:
 
 
 @pytest.fixture
-def port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        number: int = free.getsockname()[1]
-        return number
-
-
-@pytest.fixture
 def demo(tmp_path: Path, port: int) -> Iterator[Demo]:
     """A demo that is ready to be used, and gone after the test."""
     started = start(tmp_path, port)
