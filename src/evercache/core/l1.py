@@ -55,6 +55,7 @@ class L1:
         self.ids: dict[bytes, Entry] = {}
         self.policy = S3Fifo(max_items=max_items, max_weight=max_weight, evict=self._evicted)
         self.on_evict: Callable[[Entry], None] | None = None
+        self.on_gone: Callable[[Entry, str], None] | None = None
         self._cells: WeakValueDictionary[bytes, TagCell] = WeakValueDictionary()
         self._ring: deque[tuple[int, LogRecord]] = deque(maxlen=RING)
         self._bans: deque[tuple[int, str]] = deque()
@@ -77,6 +78,8 @@ class L1:
             return True
         if self._is_gone(entry):
             self.drop(entry)
+            if self.on_gone is not None:
+                self.on_gone(entry, self._fate(entry))
             return False
         if entry.stale:
             entry.until = -math.inf
@@ -100,6 +103,13 @@ class L1:
             return any(number > filled and matches(pattern, text) for number, pattern in self._bans)
         return False
 
+    def _fate(self, entry: Entry) -> str:
+        """In words, what `_is_gone` has found."""
+        if entry.filled < entry.lease.floor:
+            return "flushed"
+        cell = next((cell for cell in entry.tags if max(cell.dead, cell.soft) > entry.filled), None)
+        return "invalidated by a pattern" if cell is None else "tag " + cell.name.decode("ascii", "replace")
+
     # -- writing -------------------------------------------------------------------------------------------------
 
     def untouched(self, since: int, ids: bytes | None, tags: Iterable[bytes], text: Callable[[], str]) -> bool:
@@ -112,19 +122,28 @@ class L1:
                 return False  # the ring no longer reaches back that far: unknown counts as touched
             return not any(number > since and _concerns(r, ids, names, text) for number, r in reversed(self._ring))
 
-    def insert(self, entry: Entry, *, since: int, id: bytes | None, tags: Iterable[bytes], text: Callable[[], str]) -> bool:  # noqa: A002
+    def insert(
+        self, entry: Entry, *, since: int, id: bytes | None, tags: Iterable[bytes], text: Callable[[], str]
+    ) -> bool:
         """Put *entry* into its table, unless it was touched since its proof was sent, or its lease was flushed."""
         with self._lock:
             if since < entry.lease.floor or not self.untouched(since, id, tags, text):
                 return False
-            self._leave(entry.table.get(entry.key))
+            old = entry.table.get(entry.key)
+            if id is not None and (other := self.ids.get(id)) is not None and other is not old:
+                self._leave(other)  # the same key under other options: one of them could not be invalidated
+            if old is not None:
+                self._forget(old)
             entry.tags = tuple([self._cell(tag) for tag in tags])
             entry.checked = entry.filled = self.counter
             entry.id = id
             entry.table[entry.key] = entry
             if id is not None:
                 self.ids[id] = entry
-            self.policy.add(entry)
+            if old is not None:
+                self.policy.replace(old, entry)
+            else:
+                self.policy.add(entry)
             return True
 
     def drop(self, entry: Entry) -> None:
@@ -205,7 +224,7 @@ class L1:
             lease.floor = self.counter
 
 
-def _concerns(record: LogRecord, id: bytes | None, tags: set[bytes], text: Callable[[], str]) -> bool:  # noqa: A002
+def _concerns(record: LogRecord, id: bytes | None, tags: set[bytes], text: Callable[[], str]) -> bool:
     if record.kind in "kx":
         return record.name == id
     if record.kind in "ty":

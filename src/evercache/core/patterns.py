@@ -26,28 +26,45 @@ def prefix(text: str) -> str:
 
 @lru_cache(maxsize=512)
 def compile_glob(pattern: str) -> re.Pattern[str]:
-    """The regular expression of a glob. An unclosed bracket stands for itself; no glob is an error."""
-    out: list[str] = []
+    """The regular expression of a glob. An unclosed bracket stands for itself; no glob is an error.
+
+    What stands between two stars is looked for once, at its first place, and never reconsidered: matching takes time by
+    the product of the lengths, whatever the pattern. A regular expression with several `.*` may take years.
+    """
+    first, *others = _between_stars(pattern)
+    if not others:
+        return re.compile(first, re.DOTALL)
+    *middle, last = others
+    return re.compile(first + "".join([f"(?>.*?{part})" for part in middle if part]) + ".*" + last, re.DOTALL)
+
+
+def _between_stars(pattern: str) -> list[str]:
+    """The expressions of the parts between the stars."""
+    parts: list[list[str]] = [[]]
     i = 0
     while i < len(pattern):
         char = pattern[i]
         i += 1
         if char == "*":
-            if not out or out[-1] != ".*":
-                out.append(".*")
+            parts.append([])
         elif char == "?":
-            out.append(".")
+            parts[-1].append(".")
         elif char == "\\" and i < len(pattern):
-            out.append(re.escape(pattern[i]))
+            parts[-1].append(re.escape(pattern[i]))
             i += 1
-        elif char == "[" and (end := pattern.find("]", i + 1)) > 0:
+        elif char == "[" and (end := _closing(pattern, i)) > 0:
             body = pattern[i:end]
             i = end + 1
             negated = body.startswith("!")
-            out.append(_charset(body[1:] if negated else body, negated=negated))
+            parts[-1].append(_charset(body[1:] if negated else body, negated=negated))
         else:
-            out.append(re.escape(char))
-    return re.compile("".join(out), re.DOTALL)
+            parts[-1].append(re.escape(char))
+    return ["".join(part) for part in parts]
+
+
+def _closing(pattern: str, i: int) -> int:
+    """Where the bracket that was opened before *i* is closed; a `]` at its beginning is one of its characters."""
+    return pattern.find("]", i + (2 if pattern.startswith("!", i) else 1))
 
 
 def _charset(body: str, *, negated: bool) -> str:
