@@ -5,6 +5,7 @@ PR1   A read that begins after an invalidation was confirmed never gets a value 
 Own   A process obeys its own invalidations at once, in L1 too; those of a key or a declared tag even while they are
       not confirmed.
 Soft  After a confirmed expiry an older value is marked as stale, or not returned at all.
+Fresh After a refresh that was stored, the store has nothing older. (Judged as an invalidation that L1 need not know.)
 Time  A value is never returned as fresh to a read that began after its ttl.
 Order What the store accepts was loaded after what it accepted before: an older load never takes a newer one's place.
 Key   Nobody ever gets the value of another key.
@@ -34,7 +35,7 @@ class Value:
 
 @dataclass(slots=True, eq=False)
 class Invalidation:
-    """One call. *concerns* maps a key to True if the call names it; *tag* is the tag it names."""
+    """One call, and which keys or which tag it names. *l2*: L1 may know nothing of it (a refresh)."""
 
     name: str
     proc: Any
@@ -42,10 +43,10 @@ class Invalidation:
     keys: frozenset[bytes] = frozenset()
     tag: bytes = b""
     soft: bool = False
+    l2: bool = False
     returned: int | None = None
     confirmed: int | None = None
     confirmed_at: int = 0
-    operation: int = 0
     command: Any = field(default=None, repr=False)
 
 
@@ -90,4 +91,6 @@ class History:
             return ""
         if not l1:
             return "PR1"
+        if call.l2:
+            return ""
         return "PR2" if call.confirmed_at + self.delta <= start_ms else ""

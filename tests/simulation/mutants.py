@@ -25,7 +25,8 @@ from tests.simulation.world import MIXES, Kit, Mix
 
 __all__ = ["MUTANTS", "Mutant"]
 
-PLAIN, WITH_L1, LATE_TAGS, FAILOVER, PUT, JOURNAL, L1_LATE_TAGS, EVERYTHING = MIXES
+PLAIN, WITH_L1, LATE_TAGS, FAILOVER, PUT, JOURNAL, L1_LATE_TAGS, ALONE, EVERYTHING = MIXES
+BROKEN_LINKS = replace(WITH_L1, faults=0.04, lag=0.3)
 
 
 @dataclass(frozen=True)
@@ -386,6 +387,29 @@ class InsertTouched(L1):
         return True
 
 
+class CheckUnread(L1):
+    """An entry in L1 is good until its time is up."""
+
+    def _is_gone(self, entry: Any) -> bool:
+        return False
+
+
+class FlushSparesFlights(L1):
+    """What was asked before a flush may go in after it."""
+
+    def insert(self, entry: Any, *, since: int, **rest: Any) -> bool:
+        return super().insert(entry, since=max(since, entry.lease.floor), **rest)
+
+
+class AnchorFirst(Process):
+    """The log is asked whether it still reaches back before its records are read, not after."""
+
+    def ask_log(self, server: Any, position: bytes) -> tuple[bool, Any]:
+        anchored = server.read_log(position)[0]
+        self.world.between()
+        return anchored, server.read_log(position)[1]
+
+
 class LeaseUnread(Process):
     """L1 answers whatever the log says."""
 
@@ -441,6 +465,13 @@ class NotDoomedAfter(Process):
         pass
 
 
+class SettledQuietly(Process):
+    """What the journal settles is not doomed once more."""
+
+    def doom_settled(self, command: Any) -> None:
+        pass
+
+
 class NeverDoomed(Process):
     """An invalidation leaves this process's own flights and L1 to the log."""
 
@@ -453,6 +484,11 @@ class EpochAtConnectOnly(Process):
 
     def must_adopt(self, connection: Connection) -> bool:
         return connection.node not in self.met and super().must_adopt(connection)
+
+
+class KnownByProcess(Process):
+    """A server is known by its process: a primary that became a replica and then a primary again is the same. See
+    `_mutants`, where the world's servers get their names."""
 
 
 _NOTHING = type("Nothing", (), {"kind": "o", "name": b""})()
@@ -489,8 +525,8 @@ def _mutants() -> dict[str, Mutant]:
     add("course", ReusedCandidate, PLAIN, 20_000, partition=ClientOnlyStamps)
     add("course", SoftTagIsFresh, PUT, 20_000)
     add("course", LoadBeganAtBegin, PLAIN, 20_000)
-    for broken in (UnaskedTagsAreValid, SecondLookProvesFirst):
-        add("course", broken, LATE_TAGS, 20_000)
+    add("course", UnaskedTagsAreValid, LATE_TAGS, 20_000)
+    add("course", SecondLookProvesFirst, replace(LATE_TAGS, lag=0.3, reads=10, writes=10), 20_000)
     for broken in (JoinAnyTime, RejectedServesLater, JoinersIgnoreRejection):
         add("flight", broken, PLAIN, 20_000)
     for broken in (JoinAfterValidate, JoinAfterFill):
@@ -504,7 +540,12 @@ def _mutants() -> dict[str, Mutant]:
     add("journal", ExpiryReplacesInvalidation, JOURNAL, 20_000)
     for broken in (NotDoomedAfter, NeverDoomed):
         add("process", broken, WITH_L1, 20_000)
+    add("process", SettledQuietly, replace(JOURNAL, l1=True, late_tags=True, reads=8, lag=0.2, poll=0.9), 20_000)
     add("process", EpochAtConnectOnly, FAILOVER, 20_000)
+    add("process", KnownByProcess, FAILOVER, 20_000, identify=lambda _, node: b"r%d" % node)
+    add("process", AnchorFirst, replace(WITH_L1, lag=0.3, between=0.4, poll=0.9), 20_000)
+    add("l1", CheckUnread, WITH_L1, 20_000)
+    add("l1", FlushSparesFlights, BROKEN_LINKS, 20_000)
     return found
 
 

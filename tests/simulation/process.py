@@ -45,6 +45,7 @@ class Process:
         self.name = name
         self.dead = False
         self.paused = 0
+        self.cut = 0
         self.tasks: list[Any] = []
         self.connection: Connection | None = None
         self.met: set[int] = set()
@@ -58,8 +59,8 @@ class Process:
         self.replaying = False
         self.recent: list[Command[Any]] = []
         self.l1 = kit.l1(max_items=world.l1_items, max_weight=None)
-        self.l1.shared = True
-        self.lease = Lease(float("-inf"))
+        self.l1.shared = not world.alone
+        self.lease = Lease(float("inf" if world.alone else "-inf"))
         self.l1.leases = (self.lease,)
         self.table: dict[Any, Entry] = {}
         self.l1.register(self.table, lambda id: world.texts[id])
@@ -72,6 +73,12 @@ class Process:
         if self.connection is None:
             self.connection = Connection(self.world.server, self.world.node)
         return self.connection
+
+    def ask_log(self, server: Any, position: bytes) -> tuple[bool, Any]:
+        """The records behind *position*, and only then whether it is still there: something may happen in between."""
+        records = server.read_log(position)[1]
+        self.world.between()
+        return server.read_log(position)[0], records
 
     def must_adopt(self, connection: Connection) -> bool:
         """Whether the server's identity has to be checked before the next command."""
@@ -125,33 +132,45 @@ class Process:
             value = Value(value.key, extra.began, value.tags)
         self.world.history.judge(start, start_ms, self, key, value, l1=False, stale=stale)
 
-    def take_off(self, key: Key, *, joinable: bool = True, **wishes: bool) -> Flight:
-        """A new flight for *key*, on its way."""
+    def take_off(self, key: Key, *, joinable: bool = True, behind: bool = False, force: bool = False) -> Flight:
+        """A new flight for *key*, on its way. *behind*: a reload behind a stale answer; it waits for nobody."""
         declared, remembered = self.declared[key.id], self.remembered.get(key.id, ())
         flight = self.world.kit.flight(key.id, declared + remembered, key)
         if joinable:
             self.flights.depart(flight)
         else:
             self.flights.airborne.add(flight)
-        ask = self.ask(key, declared, remembered, **wishes)
+        ask = self.ask(key, declared, remembered, behind=behind, force=force)
         self.world.spawn(self.fly(key, flight, self.course.fly(flight, ask)), self, f"flight {key!r}")
         return flight
 
-    def ask(self, key: Key, declared: tuple[bytes, ...], remembered: tuple[bytes, ...] = (), **wishes: bool) -> Ask:
+    def ask(
+        self,
+        key: Key,
+        declared: tuple[bytes, ...],
+        remembered: tuple[bytes, ...] = (),
+        *,
+        behind: bool = False,
+        force: bool = False,
+    ) -> Ask:
         world, l1 = self.world, self.l1
         return Ask(
             key=key,
             schema=SCHEMA,
             lock=world.unique(b"L"),
             terms=world.terms,
-            age=world.age,
+            age=world.worn_age if behind else world.age,
             counter=lambda: l1.counter,
             candidate=world.candidate,
             quarantined=lambda tags: self.quarantined(key, tags),
             untouched=lambda since, tags: l1.untouched(since, key.id, tags, lambda: key.text),
             declared=declared,
             remembered=remembered,
-            **wishes,
+            shared=not world.alone,
+            alone=world.alone,
+            force=force,
+            rotate=force,
+            patient=not behind,
         )
 
     def quarantined(self, key: Key, tags: Iterable[bytes]) -> bool:
@@ -163,11 +182,11 @@ class Process:
         self.flights.land(flight, landing)
         if landing.record is not None:
             self.remember(key, landing.record)
-            if self.world.with_l1:
-                self.insert(key, flight, landing)
+        if self.world.with_l1:
+            self.insert(key, flight, landing)
         self.world.landed(flight)
         if landing.refresh and self.world.dice() < 0.5:
-            self.take_off(key, joinable=self.world.dice() < 0.5, force=True, patient=False)
+            self.take_off(key, joinable=False, behind=True)
 
     def remember(self, key: Key, record: Record) -> None:
         late = tuple([tag for tag in record.tags if tag not in self.declared[key.id]])
@@ -176,12 +195,13 @@ class Process:
 
     def insert(self, key: Key, flight: Flight, landing: Landing) -> None:
         """What was proved goes into L1, unless it was touched in the meantime."""
-        record = landing.record
-        if record is None or not flight.proved or flight.doomed or landing.stale:
+        if not flight.proved or flight.doomed or landing.stale:
             return
-        until = record.fresh_until / 1000
-        entry = Entry(self.table, key.id, record.payload, fresh_until=until, dead_at=until, weight=1, lease=self.lease)
-        self.l1.insert(entry, since=flight.since, id=key.id, tags=record.tags, text=lambda: key.text)
+        record = landing.record or self.encode(key, landing.extra)[0]
+        value = record.payload
+        until = record.fresh_until / 1000 if record.fresh_until else float("inf")
+        entry = Entry(self.table, key.id, value, fresh_until=until, dead_at=until, weight=1, lease=self.lease)
+        self.l1.insert(entry, since=flight.since, id=key.id, tags=value.tags, text=lambda: key.text)
 
     # -- the steps of a flight -----------------------------------------------------------------------------------
 
@@ -238,7 +258,7 @@ class Process:
 
     def encode(self, key: Key, loaded: Loaded) -> tuple[Record, int | None]:
         world = self.world
-        if world.dice() < 0.01:
+        if world.dice() < 0.01 and not world.alone:
             raise CodecError("cannot be encoded")
         ttl = world.ttl
         value = loaded.value
@@ -255,14 +275,28 @@ class Process:
             raise CodecError("cannot be read")
         return record.payload
 
+    def peek(self, key: Key) -> Flow:
+        """What is cached, or nothing; judged."""
+        world = self.world
+        start, start_ms = world.tick, world.now
+        declared, remembered = self.declared[key.id], self.remembered.get(key.id, ())
+        flight = world.kit.flight(key.id, declared + remembered, key)
+        landing = yield from self.drive(key, flight, self.course.peek(flight, self.ask(key, declared, remembered)))
+        if landing.source != "none":
+            world.history.judge(start, start_ms, self, key.id, landing.value, l1=False, stale=landing.stale)
+
     # -- writes --------------------------------------------------------------------------------------------------
 
     def refresh(self, key: Key) -> Flow:
         """A load on demand; every load that began before is rejected."""
         start, start_ms = self.world.tick, self.world.now
-        flight = self.take_off(key, force=True, rotate=True)
+        call = self.call(InvalidateKey(key.id))
+        call.name, call.l2 = "Refresh", True
+        flight = self.take_off(key, joinable=False, force=True)
         yield flight
         self.judge(start, start_ms, key.id, flight)
+        if flight.proved:
+            call.confirmed, call.confirmed_at = self.world.tick, self.world.now
 
     def put(self, key: Key) -> Flow:
         """A given value takes the place of every older one."""
@@ -295,7 +329,7 @@ class Process:
         try:
             if self.world.dice() < self.world.mix.refusal:
                 raise StoreUnavailable("not trusted", reason="refused")
-            yield command
+            yield None if self.world.alone else command
         except StoreUnavailable:
             self.owe(call)
         else:
@@ -311,7 +345,7 @@ class Process:
     def owe(self, call: Invalidation) -> None:
         """Keep it in the journal, and see to it that the journal gets empty."""
         world = self.world
-        call.operation = self.journal.note(0, call.command, lambda: Distrust(world.candidate(), world.terms))
+        self.journal.note(0, call.command, lambda: Distrust(world.candidate(), world.terms))
         self.pending.append(call)
         if not self.replaying:
             self.replaying = True
@@ -322,6 +356,10 @@ class Process:
         call.returned = self.world.tick
 
     def doom_after(self, command: Command[Any]) -> None:
+        self.doom(command)
+
+    def doom_settled(self, command: Command[Any]) -> None:
+        """As `doom_after`, when the journal's repetition was answered."""
         self.doom(command)
 
     def doom(self, command: Command[Any]) -> None:
@@ -341,7 +379,7 @@ class Process:
                     yield 20
                     break
                 done.append(operation)
-                self.doom_after(command)
+                self.doom_settled(command)
             self.journal.settle(0, done)
             self.settle()
         self.replaying = False
@@ -392,7 +430,7 @@ class Process:
                 self.flights.doom(record)
                 self.l1.apply(record)
             self.lease.until = heard.until
-            yield 1 + int(world.dice() * world.delta / 4)
+            yield 1 + int(world.dice() * world.delta * world.mix.poll)
 
 
 def record_of(command: Command[Any]) -> LogRecord:

@@ -223,7 +223,7 @@ class Scheduler:
 
     def _send(self, task: Task, command: Any) -> None:
         connection = task.proc.connect()
-        chance = self.dice()
+        chance = self.dice() if task.proc.cut <= self.now else self.dice() * self.loss
         if self.trace is not None:
             self.note(task, f"sends {command}" + (" (lost)" if chance < self.loss else ""))
         if chance < self.loss:

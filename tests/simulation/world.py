@@ -7,7 +7,7 @@ with one rule broken, to show that the laws see it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,13 +53,14 @@ class Kit:
     journal: type[Journal] = Journal
     partition: type[Partition] = Partition
     process: type[Process] = Process
+    identify: Callable[[int, int], bytes] = lambda incarnation, node: b"r%d" % incarnation
 
 
 @dataclass(frozen=True)
 class Mix:
     """What happens in a world, and the chances that it does.
 
-    `refusal`: an invalidation isn't even sent; `loss`, `lag`, `repeat`: a message is lost, late, executed twice.
+    `poll`: the pause between two reads of the log, as a part of Δ. `between`: the log is lost, or a late command comes, between two commands that leave together. `refusal`: an invalidation isn't even sent; `loss`, `lag`, `repeat`: a message is lost, late, executed twice.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Mix:
     put: float = 0.0
     expire: float = 0.0
     failover: bool = False
+    alone: bool = False
     reads: int = 4
     writes: int = 3
     refusal: float = 0.0
@@ -75,6 +77,8 @@ class Mix:
     lag: float = 0.06
     repeat: float = 0.03
     faults: float = 0.01
+    between: float = 0.03
+    poll: float = 0.25
     policy: str = "distrust"
 
 
@@ -86,6 +90,7 @@ MIXES = (
     Mix("put and expire", put=0.3, expire=0.3),
     Mix("journal", refusal=0.4, writes=6, expire=0.3),
     Mix("l1 and late tags", l1=True, late_tags=True, reads=10, loss=0.01, lag=0.12, repeat=0.01, faults=0.003),
+    Mix("alone", l1=True, late_tags=True, alone=True, loss=0.0, repeat=0.0),
     Mix("everything", l1=True, late_tags=True, put=0.15, expire=0.2, failover=True, faults=0.015),
 )
 
@@ -114,6 +119,7 @@ class World(Scheduler):
         self.loss, self.lag, self.repeat, self.faults = mix.loss, mix.lag, mix.repeat, mix.faults
         dice = self.dice
         self.with_l1 = mix.l1
+        self.alone = mix.alone
         self.l1_items = 1 if mix.l1 and dice() < 0.1 else None
         self.delta = 40
         self.terms = Terms(lease=120, lock=25, horizon=200)
@@ -124,11 +130,11 @@ class World(Scheduler):
         self._names = 0
         self._incarnation = 0
         self._populate(dice() < 0.35)
-        self.server = kit.partition(self.clock, run=b"r0", log_length=3 if dice() < 0.1 else 10_000, max_bans=3)
+        self.server = kit.partition(self.clock, run=kit.identify(0, 0), log_length=3 if dice() < 0.1 else 10_000, max_bans=3)
         self.node = 0
         self.snapshot: dict[str, Any] | None = None
         self.history = History(self.delta)
-        self.processes = [kit.process(self, "AB"[i]) for i in range(1 if dice() < 0.1 else 2)]
+        self.processes = [kit.process(self, "AB"[i]) for i in range(1 if mix.alone or dice() < 0.1 else 2)]
         for process in self.processes:
             self._people(process)
 
@@ -148,11 +154,13 @@ class World(Scheduler):
             self.spawn(self._reader(process, 1 + int(dice() * self.mix.reads)), process, f"reader {number}")
         if dice() < 0.9:
             self.spawn(self._writer(process, 1 + int(dice() * self.mix.writes)), process, "writer")
-        if self.with_l1:
+        if self.with_l1 and not self.alone:
             self.spawn(process.follow(), process, "log", essential=False)
 
     def _reader(self, process: Process, count: int) -> Iterator[Any]:
         for _ in range(count):
+            if self.dice() < 0.06 and not self.alone:
+                yield from process.peek(self._any_key())
             yield from process.read(self._any_key())
             yield int(self.dice() * 60) if self.dice() < 0.1 else None
 
@@ -219,6 +227,11 @@ class World(Scheduler):
         until = record.fresh_until or float("inf")
         return age_of(self.now, until, stale_for=self.stale_for, fail_safe=self.fail_safe, early_at=until - 5)
 
+    def worn_age(self, record: Record) -> Age:
+        """For a reload behind an answer, what is early or stale is no longer good."""
+        age = self.age(record)
+        return Age.SPARE if age in (Age.EARLY, Age.STALE) else age
+
     def loaded(self, key: Key, began: int) -> Loading:
         tags: tuple[bytes, ...] = ()
         if self.mix.late_tags:
@@ -241,7 +254,7 @@ class World(Scheduler):
             if self.mix.policy == "replay" and self._incarnation and not task.proc.dead:
                 self.spawn(task.proc.repeat_recent(), task.proc, "replay", essential=False)
         if isinstance(command, ReadLog):
-            return server.read_log(command.position)
+            return task.proc.ask_log(server, command.position)
         if isinstance(command, OpenLog):
             return server.open_log()
         heard = len(server.wakes)
@@ -270,6 +283,10 @@ class World(Scheduler):
             process = self._any_process()
             self.note(None, f"{process.name} loses its connection")
             process.connection = None
+        elif chance < 0.93:
+            process = self._any_process()
+            process.cut = self.now + int(self.dice() * 3 * self.delta)
+            self.note(None, f"{process.name} gets no answers until {process.cut}")
         elif chance < 0.985:
             process = self._any_process()
             process.paused = self.now + int(self.dice() * 4 * self.delta)
@@ -278,6 +295,16 @@ class World(Scheduler):
             process = self._any_process()
             self.note(None, f"{process.name} is killed")
             self.crash(process)
+
+    def between(self) -> None:
+        """Between two commands that leave together, others may come."""
+        if self.dice() >= self.mix.between:
+            return
+        if self.dice() < 0.5:
+            self.note(None, "the log is lost between two commands")
+            self.server.log.clear()
+        elif self._late:
+            self._execute_late()
 
     def _any_process(self) -> Process:
         return self.processes[int(self.dice() * len(self.processes))]
@@ -308,7 +335,7 @@ class World(Scheduler):
         self.node = 1 - self.node
         self.note(None, f"failover to r{self._incarnation}")
         server = self.kit.partition(
-            self.clock, run=b"r%d" % self._incarnation, log_length=before.log_length, max_bans=before.max_bans
+            self.clock, run=self.kit.identify(self._incarnation, self.node), log_length=before.log_length, max_bans=before.max_bans
         )
         server.data, server.log, server.bans = dict(lost["data"]), list(lost["log"]), list(lost["bans"])
         server._serial = before._serial + 1_000
