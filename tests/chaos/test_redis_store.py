@@ -10,7 +10,7 @@ from evercache.core import protocol as say
 from evercache.engine.clock import SystemClock
 from evercache.errors import StoreUnavailable, WritesRefused
 from evercache.stores.redis.store import RedisStore
-from evercache.testing.servers import ReplyError
+from evercache.testing.servers import RedisServer, ReplyError, find_all
 from tests.support.ears import TERMS, Ears, filled, opened, record_of, until
 
 pytestmark = pytest.mark.expects_logs
@@ -109,12 +109,52 @@ async def test_what_is_owed_is_repeated_before_anything_is_trusted(redis_server,
         assert (await store.execute(0, say.Look(say.Key(b"key-7", ""), ()))).record is None
 
 
+class LateDebtor(Ears):
+    """Owes something only after it was asked and had said no."""
+
+    def __init__(self):
+        super().__init__()
+        self.late = False
+
+    def owed(self, partition, limit):
+        owed = super().owed(partition, limit)
+        if not owed and not self.late:
+            self.late = True
+            debt = (1, say.InvalidateKey(b"k"))
+            asyncio.get_running_loop().call_soon(self.debts.setdefault(0, []).append, debt)
+        return owed
+
+
+@pytest.mark.row("FT8")
+async def test_what_is_refused_while_a_partition_is_adopted_is_not_forgotten(redis_url, redis_namespace):
+    """
+    An invalidation that comes between the last question for debts and the moment of trust is repeated before that moment.
+    """
+    async with opened(redis_url, redis_namespace) as (other, _):
+        await filled(other, b"k")
+        store, ears = RedisStore(f"{redis_url}?namespace={redis_namespace}", clock=SystemClock()), LateDebtor()
+        await store.start(ears)
+        try:
+            await until(lambda: store.trusted(0))
+            assert ears.debts[0] == []
+            assert (await store.execute(0, LOOK)).record is None
+        finally:
+            await store.close()
+
+
+@pytest.fixture(params=find_all(), ids=str)
+def full_server(request):
+    """A server that will not evict; each version that is installed, since each decides by itself what passes."""
+    with RedisServer("maxmemory-policy noeviction", binary=request.param) as server:
+        yield server
+
+
 @pytest.mark.row("FT6")
-async def test_a_full_server_is_read_and_invalidated_but_not_filled(make_redis, redis_namespace):
+async def test_a_full_server_is_read_and_invalidated_but_not_filled(full_server, redis_namespace):
     """
     OOM: reads go on, fills are refused and then paused, every kind of invalidation is confirmed.
     """
-    server = make_redis("maxmemory-policy noeviction")
+    server = full_server
     async with opened(server.url, redis_namespace) as (store, ears):
         key = await filled(store, b"k", (b"t",))
         begun = await store.execute(0, say.Begin(key, (b"t",), b"c", b"L", TERMS, force=True))

@@ -57,9 +57,9 @@ class Bell:
         try:
             await connection.send_command("SUBSCRIBE", self._channel)
             while True:
-                message: list[bytes] = await connection.read_response(disable_decoding=True, push_request=True)
+                message: list[bytes] | None = await connection.read_response(disable_decoding=True, push_request=True)
                 self.connected = True  # the first message confirms the subscription
-                if message[0] == b"message" and (match := _PARTITION.search(message[2])) is not None:
+                if message and message[0] == b"message" and (match := _PARTITION.search(message[2])) is not None:
                     self._rung(int(match[1]))
         finally:
             self.connected = False

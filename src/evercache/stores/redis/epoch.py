@@ -21,7 +21,7 @@ from evercache.stores.redis.setup import Setup
 from evercache.stores.redis.shard import Shard
 from evercache.stores.redis.wire import Single
 
-__all__ = ["adopt", "replay", "send"]
+__all__ = ["adopt", "open_shard", "replay", "send"]
 
 _BATCH = 512
 
@@ -42,7 +42,7 @@ async def send(link: Link, what: Call, *, large: bool = False) -> Any:  # Any: w
 
 
 async def adopt(setup: Setup, shard: Shard, link: Link) -> None:
-    """Check the epoch and the contract of *shard* on *link*, then repeat what is owed."""
+    """Check the epoch and the contract of *shard* on *link*, then repeat what is owed. Nothing is trusted yet."""
     run, keys = link.identity.run, shard.keys
     before = shard.setting.run
     shard.setting = setting = shard.setting._replace(run=run)
@@ -75,6 +75,14 @@ async def _agree(setup: Setup, shard: Shard, link: Link) -> None:
     if agreed != setup.contract:
         report("adopted contract", delta=agreed.delta / 1000, on_failover=agreed.on_failover)
         setup.contract, setup.delta = agreed, agreed.delta / 1000
+
+
+async def open_shard(setup: Setup, shard: Shard, link: Link) -> None:
+    """Trust *shard* on *link* at a moment when nothing is owed: what was refused until now is in the journal already."""
+    while setup.listener.owed(shard.partition, 1):
+        await replay(setup, shard, link)
+    if not link.closed:
+        shard.open(link)
 
 
 async def replay(setup: Setup, shard: Shard, link: Link) -> None:

@@ -23,7 +23,11 @@ _LARGE_PATIENCE = 10
 
 
 class Identity(NamedTuple):
-    """Who answers: the run id of the process, its role, and how many replicas follow it."""
+    """Who answers: what names this process in this role, the role, and how many replicas follow.
+
+    `run` is half of the run id and half of the replication id. The first is new with every process; the second also when
+    a replica is promoted, so that a server that was demoted and promoted again between two connections is another one.
+    """
 
     run: bytes
     role: bytes
@@ -60,7 +64,8 @@ def _identity(*texts: bytes | str) -> Identity:
         for line in (text.encode() if isinstance(text, str) else text).splitlines():
             name, _, value = line.partition(b":")
             facts[name] = value
-    return Identity(facts[b"run_id"], facts[b"role"], int(facts.get(b"connected_slaves", b"0")))
+    run = facts[b"run_id"][:20] + facts.get(b"master_replid", b"")[:20]
+    return Identity(run, facts[b"role"], int(facts.get(b"connected_slaves", b"0")))
 
 
 class Link:
@@ -69,6 +74,7 @@ class Link:
     def __init__(self, address: Address, settings: Settings, lost: Callable[[str], None]) -> None:
         self.address = address
         self.identity = Identity(b"", b"", 0)
+        self.loop = asyncio.get_running_loop()
         self._settings = settings
         self._lost = lost
         self._main: Wire | None = None

@@ -16,6 +16,7 @@ from typing import Any
 
 from evercache.core.lease import LogReader
 from evercache.core.protocol import LogRecord
+from evercache.stores.redis.contract import LIFE
 from evercache.stores.redis.faults import classify
 from evercache.stores.redis.link import Link, open_wire
 from evercache.stores.redis.report import report
@@ -28,6 +29,7 @@ __all__ = ["Follower"]
 
 _COUNT = 1_000
 _BEAT_LIFE = 60_000
+_HOUR = 3_600.0
 
 
 class _Place:
@@ -37,6 +39,7 @@ class _Place:
         self.shard = shard
         self.reader = LogReader(delta)
         self.woken = b"0-0"
+        self.prolong_at = 0.0
 
 
 class Follower:
@@ -143,6 +146,9 @@ class Follower:
             asked.append(wire.ask("WAIT", 1, max(1, round(self._setup.delta * 250))))
         asked.append(wire.ask("XRANGE", keys.log, position, position))
         asked.append(wire.ask("XREAD", "COUNT", _COUNT, *block, "STREAMS", keys.log, keys.wake, position, place.woken))
+        if sent >= place.prolong_at:
+            place.prolong_at = sent + _HOUR
+            wire.ask("PEXPIRE", keys.contract, LIFE).add_done_callback(_look_away)
         replies = await asyncio.gather(*asked)
         received = self._setup.clock.monotonic()
         seconds, micros = replies[0]
@@ -181,6 +187,12 @@ def _streams(reply: Any) -> dict[bytes, list[tuple[bytes, LogRecord]]]:
 
 def _same(reply: Any) -> Any:
     return reply
+
+
+def _look_away(done: asyncio.Future[Any]) -> None:
+    """Take note of an error, so that nobody else complains: it is tried again in an hour."""
+    if not done.cancelled():
+        done.exception()
 
 
 def _ignore(reason: str) -> None:

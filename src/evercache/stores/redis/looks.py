@@ -66,6 +66,7 @@ class Looks:
             future.set_result(Looked(record, namespace, ban, tuple([reply[tag] for tag in tags]) if tags else ()))
 
     def failed(self, error: StoreUnavailable) -> None:
+        self.written = True  # nobody may join any more
         self._fail(lambda: StoreUnavailable(str(error), reason=error.reason))
 
     def _fail(self, error: Callable[[], Exception]) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from evercache.core.breaker import Breaker, Outcome
 from evercache.core.url import Address
 from evercache.errors import StoreUnavailable
-from evercache.stores.redis.epoch import adopt, replay
+from evercache.stores.redis.epoch import adopt, open_shard, replay
 from evercache.stores.redis.faults import ADVICE, Fault, classify
 from evercache.stores.redis.link import Link
 from evercache.stores.redis.log import Follower
@@ -124,8 +124,8 @@ class Node:
             await link.open(self._timed)
             self.link = link
             await asyncio.gather(*[adopt(self._setup, shard, link) for shard in self.shards.values()])
-            for shard in self.shards.values():
-                shard.open(link)
+            for shard in list(self.shards.values()):
+                await open_shard(self._setup, shard, link)
             self._breaker = self._breaker.after("ok", loop.time())
             self.fault = None
             self._linked.set()
@@ -160,6 +160,9 @@ class Node:
     async def _take_late(self, shard: Shard, link: Link) -> None:
         try:
             await adopt(self._setup, shard, link)
+            if self.shards.get(shard.partition) is shard and self.link is link:
+                await open_shard(self._setup, shard, link)
+                self.ring()
         except Exception as error:  # noqa: BLE001 - the table of faults knows
             fault = classify(error)
             shard.shut(fault.reason)
@@ -167,10 +170,6 @@ class Node:
                 link.close(fault.reason)
             else:
                 self._setup.relocate(fault.reason)
-            return
-        if self.shards.get(shard.partition) is shard and self.link is link and not link.closed:
-            shard.open(link)
-            self.ring()
 
     async def _follow(self, link: Link) -> None:
         """Keep a follower going as long as the link lives."""
@@ -240,8 +239,7 @@ class Node:
             if link is None or link is not self.link:
                 return
             for shard in list(self.shards.values()):
-                await replay(self._setup, shard, link)
-                shard.open(link)
+                await open_shard(self._setup, shard, link)
         except Exception as error:  # noqa: BLE001 - the link has ended, or ends here
             if link is not None:
                 link.close(classify(error).reason)

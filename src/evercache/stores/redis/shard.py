@@ -105,7 +105,7 @@ class Shard:
 
     def look(self, look: Look, link: Link) -> asyncio.Future[Looked]:
         """Join the MGET of this turn."""
-        future: asyncio.Future[Looked] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Looked] = link.loop.create_future()
         if look.key.id in self._large_keys:
             self._large_looks = self._join(self._large_looks, look, future, link, large=True)
         else:
