@@ -1,12 +1,12 @@
 """One rule broken at a time. A law that no mutant breaks is not tested; a rule that no mutant needs is not needed.
 
-Each mutant is the smallest override of one part; `within` is how many schedules of its mix the laws may take to notice
-(several times what they took when this was written).
+Each mutant is the smallest override of one part, in a mix of what happens that brings it to light soon: the laws may take
+`WITHIN` schedules to notice, and take between 2 and some 2,000.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,10 +23,13 @@ from tests.simulation.process import Process
 from tests.simulation.scheduler import Connection
 from tests.simulation.world import MIXES, Kit, Mix
 
-__all__ = ["MUTANTS", "Mutant"]
+__all__ = ["MUTANTS", "WITHIN", "Mutant"]
 
 PLAIN, WITH_L1, LATE_TAGS, FAILOVER, PUT, JOURNAL, L1_LATE_TAGS, ALONE, EVERYTHING = MIXES
 BROKEN_LINKS = replace(WITH_L1, faults=0.04, lag=0.3)
+
+
+WITHIN = 60_000
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,6 @@ class Mutant:
     rule: str
     kit: Kit
     mix: Mix
-    within: int
 
 
 # -- the store -------------------------------------------------------------------------------------------------------
@@ -487,66 +489,75 @@ class EpochAtConnectOnly(Process):
 
 
 class KnownByProcess(Process):
-    """A server is known by its process: a primary that became a replica and then a primary again is the same. See
-    `_mutants`, where the world's servers get their names."""
+    """A server is known by its process (`by_process`): one that became a replica and a primary again is the same."""
 
 
 _NOTHING = type("Nothing", (), {"kind": "o", "name": b""})()
 
 
-def _mutants() -> dict[str, Mutant]:
-    """The mutants by the name of what is broken."""
-    found: dict[str, Mutant] = {}
-
-    def add(part: str, broken: type, mix: Mix, within: int, **more: Any) -> None:
-        kit = replace(Kit(), **{part: broken}, **more)
-        found[broken.__name__] = Mutant((broken.__doc__ or "").strip(), kit, mix, within)
-
+def _mutants() -> Iterator[tuple[str, type, Mix, Kit]]:
+    """Which part each mutant replaces, the mix in which it shows, and what else it needs."""
+    own = Kit()
+    tagged = replace(PLAIN, slow=0.6)
+    crowded = replace(PLAIN, lag=0.25, reads=8, writes=8)
     for broken in (
         NaiveSet,
         LockTokenOnly,
         Tombstone,
-        FillSkipsTags,
         FillSkipsNamespace,
         FillSkipsBans,
-        ClientOnlyStamps,
         KeepsGeneration,
         LostBansAreNone,
     ):
-        add("partition", broken, PLAIN, 20_000)
+        yield "partition", broken, PLAIN, own
+    yield "partition", FillSkipsTags, tagged, own
+    yield "partition", ClientOnlyStamps, replace(PLAIN, repeat=0.15, faults=0.05), own
     for broken in (ExpiryKeepsGeneration, ExpiryOfTagMissesFills, PutSharesGeneration):
-        add("partition", broken, PUT, 20_000)
-    for broken in (TagsWithoutLog, TagsWithoutAnchor):
-        add("partition", broken, LATE_TAGS, 20_000)
-    add("partition", PutWithoutReserve, PUT, 20_000, course=PutInOneStep)
-    for broken in (NoTagCheck, MissingTagIsValid, BansUnread):
-        add("course", broken, PLAIN, 20_000)
-    add("course", NamespaceUnread, PLAIN, 20_000, partition=DistrustKeepsBans)
-    add("course", ReusedCandidate, PLAIN, 20_000, partition=ClientOnlyStamps)
-    add("course", SoftTagIsFresh, PUT, 20_000)
-    add("course", LoadBeganAtBegin, PLAIN, 20_000)
-    add("course", UnaskedTagsAreValid, LATE_TAGS, 20_000)
-    add("course", SecondLookProvesFirst, replace(LATE_TAGS, lag=0.3, reads=10, writes=10), 20_000)
+        yield "partition", broken, PUT, own
+    yield "partition", TagsWithoutLog, LATE_TAGS, own
+    yield "partition", TagsWithoutAnchor, replace(LATE_TAGS, slow=0.6, writes=6, log_length=1), own
+    yield "partition", PutWithoutReserve, PUT, Kit(course=PutInOneStep)
+
+    for broken in (NoTagCheck, MissingTagIsValid, BansUnread, LoadBeganAtBegin):
+        yield "course", broken, PLAIN, own
+    yield "course", NamespaceUnread, PLAIN, Kit(partition=DistrustKeepsBans)
+    yield "course", ReusedCandidate, PLAIN, Kit(partition=ClientOnlyStamps)
+    yield "course", SoftTagIsFresh, PUT, own
+    yield "course", UnaskedTagsAreValid, LATE_TAGS, own
+    yield "course", SecondLookProvesFirst, replace(LATE_TAGS, lag=0.3, reads=10, writes=10), own
+
     for broken in (JoinAnyTime, RejectedServesLater, JoinersIgnoreRejection):
-        add("flight", broken, PLAIN, 20_000)
+        yield "flight", broken, crowded, own
     for broken in (JoinAfterValidate, JoinAfterFill):
-        add("flights", broken, PLAIN, 20_000)
-    for broken in (LeaseFromReply, NoAnchor, ReopenedWithoutFlush):
-        add("reader", broken, WITH_L1, 20_000)
-    add("l1", InsertTouched, L1_LATE_TAGS, 20_000)
-    add("process", LeaseUnread, WITH_L1, 20_000)
-    for broken in (SettlesNewer, FullJournalForgets, NoQuarantine):
-        add("journal", broken, JOURNAL, 20_000)
-    add("journal", ExpiryReplacesInvalidation, JOURNAL, 20_000)
+        yield "flights", broken, crowded, own
+
+    yield "reader", LeaseFromReply, replace(WITH_L1, lag=0.3), own
+    for broken in (NoAnchor, ReopenedWithoutFlush):
+        yield "reader", broken, BROKEN_LINKS, own
+    yield "process", AnchorFirst, replace(WITH_L1, lag=0.3, between=0.4, poll=0.9), own
+    yield "process", LeaseUnread, WITH_L1, own
+    yield "l1", CheckUnread, WITH_L1, own
+    yield "l1", InsertTouched, replace(L1_LATE_TAGS, lag=0.3), own
+    yield "l1", FlushSparesFlights, BROKEN_LINKS, own
+
+    refused = replace(JOURNAL, refusal=0.7, expire=0.5)
+    for broken in (SettlesNewer, NoQuarantine):
+        yield "journal", broken, JOURNAL, own
+    for broken in (FullJournalForgets, ExpiryReplacesInvalidation):
+        yield "journal", broken, refused, own
     for broken in (NotDoomedAfter, NeverDoomed):
-        add("process", broken, WITH_L1, 20_000)
-    add("process", SettledQuietly, replace(JOURNAL, l1=True, late_tags=True, reads=8, lag=0.2, poll=0.9), 20_000)
-    add("process", EpochAtConnectOnly, FAILOVER, 20_000)
-    add("process", KnownByProcess, FAILOVER, 20_000, identify=lambda _, node: b"r%d" % node)
-    add("process", AnchorFirst, replace(WITH_L1, lag=0.3, between=0.4, poll=0.9), 20_000)
-    add("l1", CheckUnread, WITH_L1, 20_000)
-    add("l1", FlushSparesFlights, BROKEN_LINKS, 20_000)
-    return found
+        yield "process", broken, WITH_L1, own
+    yield "process", SettledQuietly, replace(JOURNAL, l1=True, late_tags=True, reads=8, lag=0.2, poll=0.9), own
+    for broken in (EpochAtConnectOnly, KnownByProcess):
+        identify = by_process if broken is KnownByProcess else own.identify
+        yield "process", broken, replace(FAILOVER, faults=0.05), Kit(identify=identify)
 
 
-MUTANTS = _mutants()
+def by_process(incarnation: int, node: int) -> bytes:
+    return b"r%d" % node
+
+
+MUTANTS = {
+    broken.__name__: Mutant((broken.__doc__ or "").strip(), replace(kit, **{part: broken}), mix)
+    for part, broken, mix, kit in _mutants()
+}

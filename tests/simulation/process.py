@@ -243,7 +243,7 @@ class Process:
         yield None
         while dice() < 0.35:
             yield None
-        if dice() < 0.08:
+        if dice() < world.mix.slow:
             yield int(dice() * 3 * world.terms.lease)  # longer than a lease, now and then
         if step.begun is not None and step.begun.generation is not None and dice() < 0.15:
             with suppress(StoreUnavailable):
@@ -371,6 +371,8 @@ class Process:
     def replay(self) -> Flow:
         """Repeat what is owed until nothing is."""
         while owed := self.journal.owed(0, 2):
+            if self.world.dice() < self.world.mix.refusal:
+                yield 20
             done: list[int] = []
             for operation, command in owed:
                 try:

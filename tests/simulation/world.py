@@ -60,7 +60,7 @@ class Kit:
 class Mix:
     """What happens in a world, and the chances that it does.
 
-    `poll`: the pause between two reads of the log, as a part of Δ. `between`: the log is lost, or a late command comes, between two commands that leave together. `refusal`: an invalidation isn't even sent; `loss`, `lag`, `repeat`: a message is lost, late, executed twice.
+    `slow`: a load takes longer than a generation lives, at times. `poll`: the pause between two reads of the log, as a part of Δ. `between`: the log is lost, or a late command comes, between two commands that leave together. `refusal`: an invalidation isn't even sent; `loss`, `lag`, `repeat`: a message is lost, late, executed twice.
     """
 
     name: str
@@ -72,6 +72,8 @@ class Mix:
     alone: bool = False
     reads: int = 4
     writes: int = 3
+    log_length: int = 10_000
+    slow: float = 0.08
     refusal: float = 0.0
     loss: float = 0.02
     lag: float = 0.06
@@ -130,7 +132,9 @@ class World(Scheduler):
         self._names = 0
         self._incarnation = 0
         self._populate(dice() < 0.35)
-        self.server = kit.partition(self.clock, run=kit.identify(0, 0), log_length=3 if dice() < 0.1 else 10_000, max_bans=3)
+        self.server = kit.partition(
+            self.clock, run=kit.identify(0, 0), log_length=3 if dice() < 0.1 else mix.log_length, max_bans=3
+        )
         self.node = 0
         self.snapshot: dict[str, Any] | None = None
         self.history = History(self.delta)
@@ -335,7 +339,10 @@ class World(Scheduler):
         self.node = 1 - self.node
         self.note(None, f"failover to r{self._incarnation}")
         server = self.kit.partition(
-            self.clock, run=self.kit.identify(self._incarnation, self.node), log_length=before.log_length, max_bans=before.max_bans
+            self.clock,
+            run=self.kit.identify(self._incarnation, self.node),
+            log_length=before.log_length,
+            max_bans=before.max_bans,
         )
         server.data, server.log, server.bans = dict(lost["data"]), list(lost["log"]), list(lost["bans"])
         server._serial = before._serial + 1_000
