@@ -32,7 +32,6 @@ from evercache.core.protocol import (
     Tags,
     Terms,
 )
-from evercache.core.url import Address
 from evercache.errors import CodecError, StoreOverloaded, StoreUnavailable, WritesRefused
 from evercache.stores.base import Listener
 from evercache.stores.redis.bell import Bell
@@ -43,18 +42,17 @@ from evercache.stores.redis.health import PartitionHealth, health_of
 from evercache.stores.redis.keyspace import Keyspace, bell_channel, partition_of
 from evercache.stores.redis.link import LARGE, Link
 from evercache.stores.redis.looks import look_call
-from evercache.stores.redis.node import Node
-from evercache.stores.redis.pause import pause
+from evercache.stores.redis.placement import Placement
 from evercache.stores.redis.report import report
 from evercache.stores.redis.scripts import Call, Corrupt, call
 from evercache.stores.redis.setup import Setup
 from evercache.stores.redis.shard import Shard
-from evercache.stores.redis.topology import Cluster, Topology, topology_of
+from evercache.stores.redis.topology import Topology, topology_of
 
 __all__ = ["RedisStore"]
 
 R = TypeVar("R")
-_Fills = frozenset({Begin, Tags, Fill})
+_FILLS = frozenset({Begin, Tags, Fill})
 _INVALIDATIONS = frozenset({Ban, Distrust, ExpireKey, ExpireTag, InvalidateKey, InvalidateTag, Reserve})
 
 
@@ -73,12 +71,8 @@ class RedisStore:
         self._terms = terms or Terms()
         self._setup: Setup | None = None
         self._shards: list[Shard] = []
-        self._nodes: dict[Address, Node] = {}
+        self._placement: Placement | None = None
         self._bell: Bell | None = None
-        self._director: asyncio.Task[None] | None = None
-        self._retired: set[asyncio.Task[None]] = set()
-        self._lost = asyncio.Event()
-        self._why = "start"
 
     # -- the contract ------------------------------------------------------------------------------------------------
 
@@ -96,12 +90,11 @@ class RedisStore:
         settings = self.settings
         many = settings.address.kind == "cluster"
         bell = bell_channel(settings.namespace) if many else b""
-        contract = contract_of(settings, self.partitions)
-        self._setup = Setup(
+        self._setup = setup = Setup(
             settings=settings,
             listener=listener,
             clock=self._clock,
-            contract=contract,
+            contract=contract_of(settings, self.partitions),
             delta=settings.delta,
             has_replicas=settings.address.kind != "standalone",
             bell=bell,
@@ -109,16 +102,16 @@ class RedisStore:
             candidate=_candidate,
             terms=self._terms,
         )
-        self._shards = [
+        self._shards = shards = [
             Shard(Keyspace(settings.namespace, p), listener, self._clock.monotonic, self._clock.wall, bell)
             for p in range(self.partitions)
         ]
+        self._placement = Placement(self.topology, setup, shards)
+        self._placement.start()
         if many:
             self._bell = Bell(settings, self.topology, bell, self._ring)
             self._bell.start()
-        self._lost.set()
-        self._director = asyncio.create_task(self._direct())
-        waits = [asyncio.ensure_future(shard.opened.wait()) for shard in self._shards]
+        waits = [asyncio.create_task(shard.opened.wait()) for shard in shards]
         try:
             await asyncio.wait(waits, timeout=settings.connect_timeout)
         finally:
@@ -127,16 +120,12 @@ class RedisStore:
 
     async def close(self) -> None:
         """End every task and connection. Idempotent."""
-        tasks = [self._director] if self._director is not None else []
-        self._director = None
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        nodes, self._nodes = list(self._nodes.values()), {}
-        await asyncio.gather(*[node.aclose() for node in nodes], *self._retired, return_exceptions=True)
-        if self._bell is not None:
-            await self._bell.aclose()
-            self._bell = None
+        placement, self._placement = self._placement, None
+        bell, self._bell = self._bell, None
+        if bell is not None:
+            await bell.aclose()
+        if placement is not None:
+            await placement.aclose()
 
     def trusted(self, partition: int) -> bool:
         """Whether commands may be sent to *partition* right now."""
@@ -156,15 +145,15 @@ class RedisStore:
         try:
             return cast("R", await self._run(shard, command))
         except StoreUnavailable:
-            node = self._node_of(shard)
-            if type(command) in _INVALIDATIONS and node is not None and shard.link is not None:
-                node.owes(shard)
+            if type(command) in _INVALIDATIONS and shard.link is not None:
+                self._owe(shard)
             raise
 
     def note_load(self, seconds: float) -> None:
         """The engine has loaded a value in *seconds*: how slow the store may be."""
-        for node in self._nodes.values():
-            node.slowness.loaded(seconds)
+        if self._placement is not None:
+            for node in self._placement.nodes.values():
+                node.slowness.loaded(seconds)
 
     def health(self) -> tuple[PartitionHealth, ...]:
         """How each partition is."""
@@ -191,8 +180,7 @@ class RedisStore:
         except StoreUnavailable:
             raise
         except Exception as error:  # noqa: BLE001 - what the server answered; the table of faults knows
-            retried = await self._redirected(shard, look, error, link)
-            return cast("Looked", retried)
+            return cast("Looked", await self._redirected(shard, look, error, link))
         record = looked.record
         if record is not None:
             shard.remember(look.key.id, record.payload)
@@ -221,23 +209,21 @@ class RedisStore:
         link, kind = shard.link, type(command)
         if link is None or (not shard.trusted and kind not in _INVALIDATIONS):
             raise shard.refusal()
-        if kind in _Fills:
+        if kind in _FILLS:
             shard.admit_fill()
         return link
 
     async def _redirected(self, shard: Shard, command: Command[Any], error: Exception, link: Link) -> Any:
         """What to do with an error reply: follow it to another server once, or say what it means."""
-        redirect = redirect_of(error, link.address)
-        if redirect is None:
+        redirect, placement = redirect_of(error, link.address), self._placement
+        if redirect is None or placement is None:
             raise self._meaning(shard, error) from error
         try:
             async with asyncio.timeout(self.settings.operation_timeout):
                 if redirect.ask:
-                    return await self._node(redirect.address).ask_once(_plain(command, shard))
-                if isinstance(self.topology, Cluster) and shard.link is link:
-                    self.topology.moved(redirect.slot, redirect.address.host, redirect.address.port)
-                    self._place(shard, redirect.address)
-                    self._relocate("moved")
+                    return await placement.node(redirect.address).ask_once(_plain(command, shard))
+                if shard.link is link:
+                    placement.moved(shard, redirect)
                 await shard.opened.wait()
                 again = shard.link
                 if again is None:
@@ -254,8 +240,7 @@ class RedisStore:
 
     def _meaning(self, shard: Shard, error: Exception) -> StoreUnavailable:
         fault = classify(error)
-        node = self._node_of(shard)
-        if node is not None:
+        if self._placement is not None and (node := self._placement.node_of(shard)) is not None:
             node.faulted(shard, fault)
         if fault.kind == "write_refused":
             return WritesRefused(f"Redis refuses writes ({fault.reason}).", reason=fault.reason)
@@ -265,62 +250,21 @@ class RedisStore:
             report("bug", partition=shard.partition, error=f"{type(error).__name__}: {error}"[:300])
         return StoreUnavailable(f"Redis answered with an error ({fault.reason}).", reason=fault.reason)
 
-    # -- which server holds which partition --------------------------------------------------------------------------
-
-    def _node_of(self, shard: Shard) -> Node | None:
-        return next((node for node in self._nodes.values() if node.shards.get(shard.partition) is shard), None)
-
-    def _node(self, address: Address) -> Node:
-        node = self._nodes.get(address)
-        if node is None and self._setup is not None:
-            node = self._nodes[address] = Node(address, self._setup)
-            node.start()
-        if node is None:
-            raise StoreUnavailable("The store is not started.", reason="starting")
-        return node
-
-    def _place(self, shard: Shard, address: Address) -> None:
-        old = self._node_of(shard)
-        if old is not None and old.address == address:
-            return
-        if old is not None:
-            old.withdraw(shard.partition)
-        self._node(address).assign(shard)
+    # -- what others ask of the placement ----------------------------------------------------------------------------
 
     def _relocate(self, reason: str) -> None:
-        self._why = reason
-        self._lost.set()
+        if self._placement is not None:
+            self._placement.doubt(reason)
+
+    def _owe(self, shard: Shard) -> None:
+        """The caller journals what could not be confirmed; have it repeated."""
+        if self._placement is not None and (node := self._placement.node_of(shard)) is not None:
+            node.owes(shard)
 
     def _ring(self, partition: int) -> None:
-        node = self._node_of(self._shards[partition])
-        if node is not None:
+        placement = self._placement
+        if placement is not None and (node := placement.node_of(self._shards[partition])) is not None:
             node.ring()
-
-    async def _direct(self) -> None:
-        """Whenever somebody doubts what is known: ask who holds what, and put every partition there."""
-        while True:
-            await self._lost.wait()
-            self._lost.clear()
-            try:
-                await self.topology.refresh(self._why)
-                for shard in self._shards:
-                    self._place(shard, await self.topology.primary(shard.partition))
-                self._retire()
-                wait = 0.05
-            except Exception as error:  # noqa: BLE001 - nobody knows yet; ask again
-                for shard in self._shards:
-                    if self._node_of(shard) is None:
-                        shard.shut(classify(error).reason)
-                self._lost.set()
-                wait = 0.2
-            await pause(wait)
-
-    def _retire(self) -> None:
-        """Close servers that hold nothing any more."""
-        for address in [address for address, node in self._nodes.items() if not node.shards]:
-            task = asyncio.create_task(self._nodes.pop(address).aclose())
-            self._retired.add(task)
-            task.add_done_callback(self._retired.discard)
 
 
 def _forced(command: Command[Any]) -> Command[Any]:
