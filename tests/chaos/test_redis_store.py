@@ -350,3 +350,21 @@ async def test_a_half_open_link_is_found_by_the_one_timer(redis_server, tcp_prox
         await until(lambda: not store.health()[0].leased)
         tcp_proxy.heal()
         await until(lambda: store.trusted(0) and store.health()[0].leased)
+
+
+@pytest.mark.row("FT16")
+async def test_a_loading_server_is_unavailable_with_that_reason(make_redis, redis_namespace):
+    """
+    LOADING: refused at once, the reason in health, trusted when the data is there.
+    """
+    server = make_redis("key-load-delay 2000", "loading-process-events-interval-bytes 1024")
+    async with opened(server.url, redis_namespace) as (store, ears):
+        with server.connect() as wire:
+            for number in range(700):
+                wire.command("SET", f"ballast-{number}", b"x" * 64)
+            wire.command("SAVE")
+        server.kill()
+        server.launch()
+        await until(lambda: "loading" in ears.reasons())
+        assert await refused(store) == "loading"
+        await until(lambda: store.trusted(0))
