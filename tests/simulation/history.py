@@ -38,7 +38,7 @@ class Invalidation:
     """One call, and which keys or which tag it names. *l2*: L1 may know nothing of it (a refresh)."""
 
     name: str
-    proc: Any
+    proc: Any = field(repr=False)
     called: int
     keys: frozenset[bytes] = frozenset()
     tag: bytes = b""

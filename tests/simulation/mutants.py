@@ -296,6 +296,14 @@ class SecondLookProvesFirst(Course):
                 )
 
 
+class KeepDropsTags(Course):
+    """A value that still holds keeps only the tags that the loader named this time."""
+
+    def _stamps(self, ask: Ask, begun: Any, loaded: Loaded) -> Flow:
+        named = loaded.named if loaded.keep else loaded.tags
+        return (yield from super()._stamps(ask, begun, replace(loaded, tags=named)))
+
+
 class ReusedCandidate(Course):
     """A command that is sent again carries the candidate it had; see `ClientOnlyStamps`."""
 
@@ -523,6 +531,7 @@ def _mutants() -> Iterator[tuple[str, type, Mix, Kit]]:
     yield "course", NamespaceUnread, PLAIN, Kit(partition=DistrustKeepsBans)
     yield "course", ReusedCandidate, PLAIN, Kit(partition=ClientOnlyStamps)
     yield "course", SoftTagIsFresh, PUT, own
+    yield "course", KeepDropsTags, replace(LATE_TAGS, keep=0.8), own
     yield "course", UnaskedTagsAreValid, LATE_TAGS, own
     yield "course", SecondLookProvesFirst, replace(LATE_TAGS, lag=0.3, reads=10, writes=10), own
 

@@ -129,7 +129,7 @@ class Process:
             return  # a spare may answer instead; it is marked as stale and promises nothing
         extra = landing.extra
         if extra is not None and extra.keep:  # the loader has looked anew and said that the old value still holds
-            value = Value(value.key, extra.began, value.tags)
+            value = Value(value.key, extra.began, tuple({*value.tags, *extra.tags}))
         self.world.history.judge(start, start_ms, self, key, value, l1=False, stale=stale)
 
     def take_off(self, key: Key, *, joinable: bool = True, behind: bool = False, force: bool = False) -> Flight:
@@ -253,7 +253,7 @@ class Process:
             return Failed(LookupError("no such row"))
         loaded = world.loaded(key, began)
         loaded.skip = chance > 0.98
-        loaded.keep = step.spare is not None and dice() < 0.3
+        loaded.keep = step.spare is not None and dice() < world.mix.keep
         return loaded
 
     def encode(self, key: Key, loaded: Loaded) -> tuple[Record, int | None]:
@@ -263,7 +263,7 @@ class Process:
         ttl = world.ttl
         value = loaded.value
         if loaded.keep:
-            value = Value(key.id, loaded.began, value.tags)
+            value = Value(key.id, loaded.began, tuple(sorted({*self.declared[key.id], *loaded.tags})))
         if ttl is None:
             return Record(world.unique(b"f"), b"", b"", born=world.now, payload=value), None
         value.fresh_until = world.now + ttl

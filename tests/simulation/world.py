@@ -60,7 +60,7 @@ class Kit:
 class Mix:
     """What happens in a world, and the chances that it does.
 
-    `slow`: a load takes longer than a generation lives, at times. `poll`: the pause between two reads of the log, as a part of Δ. `between`: the log is lost, or a late command comes, between two commands that leave together. `refusal`: an invalidation isn't even sent; `loss`, `lag`, `repeat`: a message is lost, late, executed twice.
+    `keep`: values can be kept past their time, and a loader may say that they still hold. `slow`: a load takes longer than a generation lives, at times. `poll`: the pause between two reads of the log, as a part of Δ. `between`: the log is lost, or a late command comes, between two commands that leave together. `refusal`: an invalidation isn't even sent; `loss`, `lag`, `repeat`: a message is lost, late, executed twice.
     """
 
     name: str
@@ -74,6 +74,7 @@ class Mix:
     writes: int = 3
     log_length: int = 10_000
     slow: float = 0.08
+    keep: float = 0.3
     refusal: float = 0.0
     loss: float = 0.02
     lag: float = 0.06
@@ -102,6 +103,7 @@ class Loading(Loaded):
     """What a loader of this world returns: it knows at which tick its load began."""
 
     began: int = 0
+    named: tuple[bytes, ...] = ()
 
 
 class World(Scheduler):
@@ -127,7 +129,7 @@ class World(Scheduler):
         self.terms = Terms(lease=120, lock=25, horizon=200)
         self.ttl = None if dice() < 0.2 else int(20 + dice() * 400)
         self.stale_for = 40 if dice() < 0.3 else 0
-        self.fail_safe = 120 if dice() < 0.3 else 0
+        self.fail_safe = 120 if dice() < mix.keep else 0
         self.journal_limit = 1 if dice() < 0.2 else 100
         self._names = 0
         self._incarnation = 0
@@ -242,7 +244,7 @@ class World(Scheduler):
             chance = self.dice()
             tags = (b"d0",) if chance < 0.6 else (b"d1",) if chance < 0.75 else (b"d0", b"d1") if chance < 0.9 else ()
         value = Value(key.id, began, tuple(sorted({*self.declared[key.id], *tags})))
-        return Loading(value, tags=tags, began=began)
+        return Loading(value, tags=tags, began=began, named=tags)
 
     # -- the server ----------------------------------------------------------------------------------------------
 

@@ -143,6 +143,23 @@ class Course:
             ticket.cause = "bypass"
         return (yield from self._load(flight, ask, ticket))
 
+    def peek(self, flight: Flight, ask: Ask) -> Generator[Step, Any, Landing]:
+        """What the store has, fresh or stale; never loads. Without a value, the landing says why."""
+        ticket = _Ticket()
+        if ask.quarantined(ask.declared):
+            return Landing(cause="quarantined")
+        self.mark(flight, ask)
+        known = ask.declared + ask.remembered
+        try:
+            looked = yield Look(ask.key, known)
+            found: Landing | None = yield from self._judge(flight, ask, ticket, looked, known)
+        except StoreUnavailable as error:
+            return Landing(cause=error.reason)
+        if found is None and ticket.spare is not None:
+            flight.proved = True
+            return ticket.spare
+        return found or Landing(cause=ticket.cause)
+
     def mark(self, flight: Flight, ask: Ask) -> None:
         """The next command is the one that may prove the value: note when it is sent."""
         flight.proof_sent = self.ticks.next()
@@ -268,7 +285,8 @@ class Course:
         flight.proof_sent = None
         flight.load_began = self.ticks.next()
         counter = ask.counter()
-        loaded: Loaded | Failed = yield Load(ticket.begun, ticket.spare)
+        spare = ticket.spare or flight.spare
+        loaded: Loaded | Failed = yield Load(ticket.begun, spare)
         # Who comes from here on may only use the value if the fill is accepted after it came: let them fly themselves.
         self.flights.close(flight)
         begun = ticket.begun
@@ -277,8 +295,10 @@ class Course:
                 yield from self._release(ask, begun)
                 return Landing(error=loaded.error, source="load", cause=ticket.cause)
             loaded = loaded.cache_as
-        if loaded.keep and ticket.spare is not None:
-            loaded.value = ticket.spare.value
+        if loaded.keep and spare is not None:
+            loaded.value = spare.value
+            # The loader has not seen the value again, so it can't repeat the tags that came from it.
+            loaded.tags = tuple(sorted({*loaded.tags, *(spare.record.tags if spare.record is not None else spare.tags)}))
         landing = Landing(loaded.value, source="load", cause=ticket.cause, extra=loaded)
         if loaded.skip:
             yield from self._release(ask, begun)

@@ -17,10 +17,12 @@ begins after the reader's arrival. Flights without a shared store behind them (o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
+from evercache.core.patterns import matches
+from evercache.core.protocol import Key, LogRecord
 from evercache.core.record import Record
 
 __all__ = ["Flight", "Flights", "Landing", "Ticks"]
@@ -46,7 +48,7 @@ class Landing:
     - `source`: `l2` (found), `load` (loaded) or `none` (neither: a refresh that found somebody else at work).
     - `stale`: past its ttl, or expired softly; `refresh`: somebody should load it anew behind the answer.
     - `cause`: why it had to be loaded; `rejected`: loaded, but an invalidation came between, so it was not stored.
-    - `record`: the stored entry with its times, if there is one.
+    - `record`: the stored entry with its times and tags, if there is one; `tags`: those of a value without a record.
     """
 
     value: Any = None
@@ -57,6 +59,7 @@ class Landing:
     rejected: bool = False
     cause: str = ""
     record: Record | None = None
+    tags: tuple[bytes, ...] = ()
     extra: Any = None  # what the loader said beside the value (`engine.loading.Loaded`)
 
 
@@ -66,7 +69,7 @@ class Flight:
 
     key: Hashable
     tags: tuple[bytes, ...] = ()
-    text: Callable[[], str] | None = None
+    store_key: Key | None = None
     proof_sent: int | None = None
     load_began: int | None = None
     proved: bool = False
@@ -75,6 +78,17 @@ class Flight:
     spare: Landing | None = None
     landing: Landing | None = None
     waiter: Any = field(default=None, repr=False)  # what the engine's readers wait for: a future, there
+
+    def concerned_by(self, record: LogRecord) -> bool:
+        """Whether an invalidation is about this flight, as far as is known before its load ends."""
+        key = self.store_key
+        if record.kind in "ty":
+            return record.name in self.tags
+        if record.kind in "kx":
+            return key is not None and record.name == key.id
+        if record.kind == "b":
+            return key is not None and matches(record.name.decode("utf-8", "surrogatepass"), key.text)
+        return True
 
     def serves(self, arrival: int) -> bool:
         """Whether a reader with this arrival number may use the landing: rules (a) and (b) above."""
@@ -114,11 +128,9 @@ class Flights:
         self.close(flight)
         self.airborne.discard(flight)
 
-    def doom(self, concerned: Callable[[Flight], bool]) -> None:
+    def doom(self, record: LogRecord) -> None:
         """An own invalidation: nobody boards the flights it concerns, and L1 takes nothing from them."""
-        for flight in self._concerned(concerned):
-            flight.doomed = True
-            self.close(flight)
-
-    def _concerned(self, concerned: Callable[[Flight], bool]) -> Iterator[Flight]:
-        return (flight for flight in tuple(self.airborne) if concerned(flight))
+        for flight in tuple(self.airborne):
+            if flight.concerned_by(record):
+                flight.doomed = True
+                self.close(flight)

@@ -277,6 +277,20 @@ def test_a_spare_value_waits_for_a_load_that_fails(stage):
     assert landing.value == "loaded"
 
 
+@pytest.mark.row("PR1")
+def test_a_value_that_still_holds_keeps_the_tags_it_had(stage):
+    """The loader that said so has not seen it, so it can't name the tags that came from it."""
+    stage.fly(stage.ask(b"t"), Loaded("loaded", tags=(b"late",)))
+    stage.age = Age.SPARE
+    _, landing = stage.fly(stage.ask(b"t"), Loaded(None, keep=True, tags=(b"more",)))
+    assert landing.record.tags == (b"t", b"late", b"more")
+    flight = Flight("place", (b"t",), KEY)
+    flight.spare = Landing("in L1", tags=(b"t", b"remembered"))
+    stage.say(InvalidateKey(b"id"))
+    landing = stage.play(stage.course.fly(flight, stage.ask(b"t")), Loaded(None, keep=True))
+    assert (landing.value, landing.record.tags) == ("in L1", (b"t", b"remembered"))
+
+
 @pytest.mark.parametrize("when", [Look, Begin, Tags, Fill])
 def test_a_store_that_does_not_answer_never_costs_the_answer(stage, when):
     """The value is loaded and given out; without a proof, to those who came before its load."""
