@@ -10,8 +10,8 @@ Every setting is described once, beside its field; `SETTINGS` is that descriptio
 checked and the reference page is written. All mistakes of one call are reported together. Secrets are never shown.
 
 Two kinds of time-outs. `operation_timeout` (0.1 s) and `connect_timeout` (0.25 s) are budgets of the request path: a
-hung server costs one caller one of them, once. `socket_timeout` and `socket_connect_timeout` (5 s) are ceilings for
-work off that path (scans, administration, warming); the smaller of budget and ceiling holds.
+hung server costs the calls in flight one of them, once. `socket_timeout` and `socket_connect_timeout` (5 s) are
+ceilings for work off that path (scans, administration, warming); the smaller of budget and ceiling holds.
 """
 
 from __future__ import annotations
@@ -19,22 +19,19 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cached_property
-from typing import Any, Final, Literal, Self, cast
+from typing import Any, Final, Literal, Self
 
-from evercache.core.duration import Forever, parse_duration, parse_seconds
+from evercache.core import parsers
+from evercache.core.duration import Forever, parse_duration
 from evercache.core.size import parse_size
-from evercache.core.url import Address, RedisUrl, parse_address, parse_url, safe_url
+from evercache.core.url import Address, RedisUrl, parse_url, safe_url
 from evercache.errors import ConfigurationError
 
 __all__ = ["SETTINGS", "Setting", "Settings"]
-
-Parse = Callable[[object, str], object]
-_OFF = ("off", "false", "no", "none", "0")
-_ON = ("on", "true", "yes", "required", "1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +45,7 @@ class Setting:
     example: str
     what: str
     when: str
-    parse: Parse = field(repr=False)
+    parse: parsers.Parse = field(repr=False)
     secret: bool = False
     url_names: tuple[str, ...] = ()
     in_url: bool = True
@@ -60,91 +57,8 @@ class Setting:
         return "(hidden)" if self.secret else repr(value)
 
 
-def _flag(value: object, name: str) -> bool:
-    if isinstance(value, bool):
-        return value
-    text = value.strip().lower() if isinstance(value, str) else ""
-    if text in _ON or text in _OFF:
-        return text in _ON
-    raise ConfigurationError(f"{name}={value!r} is neither true nor false; write true or false.")
-
-
-def _whole(low: int, high: int) -> Parse:
-    def parse(value: object, name: str) -> int:
-        number = int(value) if isinstance(value, str) and value.strip().isdecimal() else value
-        if isinstance(number, bool) or not isinstance(number, int) or not low <= number <= high:
-            raise ConfigurationError(f"{name}={value!r} must be a whole number from {low} to {high}.")
-        return number
-
-    return parse
-
-
-def _seconds(low: float, high: float) -> Parse:
-    def parse(value: object, name: str) -> float:
-        seconds = parse_seconds(value, name)
-        if not low <= seconds <= high:
-            raise ConfigurationError(f"{name}={value!r} must be from {low:g} to {high:g} seconds.")
-        return seconds
-
-    return parse
-
-
-def _choice(*words: str) -> Parse:
-    def parse(value: object, name: str) -> str:
-        if value in words:
-            return str(value)
-        raise ConfigurationError(f"{name}={value!r} is not known; choose from {', '.join(words)}.")
-
-    return parse
-
-
-def _text(pattern: str, sentence: str) -> Parse:
-    allowed = re.compile(pattern)
-
-    def parse(value: object, name: str) -> str:
-        if isinstance(value, str) and allowed.fullmatch(value):
-            return value
-        raise ConfigurationError(f"{name}={value!r} {sentence}")
-
-    return parse
-
-
-def _credential(value: object, name: str) -> str:
-    if isinstance(value, str):
-        return value
-    raise ConfigurationError(f"{name} is a {type(value).__name__}; give the text itself.")
-
-
-def _secret(value: object, name: str) -> str:
-    if isinstance(value, str) and len(value) >= 16:
-        return value
-    raise ConfigurationError(f"{name} is too short to protect anything; use 16 random characters or more.")
-
-
-def _l1(value: object, name: str) -> int | None:
-    off = value is None or value is False or (isinstance(value, str) and value.strip().lower() in _OFF[:-1])
-    return None if off else parse_size(value, name)
-
-
-def _url(value: object, name: str) -> str:
-    if not isinstance(value, str):
-        raise ConfigurationError(f"{name} is a {type(value).__name__}; write redis://host:6379/0.")
-    parse_url(value, name)
-    return value
-
-
-def _address_map(value: object, name: str) -> tuple[tuple[Address, Address], ...]:
-    if isinstance(value, tuple):
-        return cast("tuple[tuple[Address, Address], ...]", value)  # parsed before, on its way through `changed`
-    pairs = [part.partition("=")[::2] for part in str(value).split(",") if part]
-    try:
-        return tuple((parse_address(here, name), parse_address(there, name)) for here, there in pairs)
-    except ConfigurationError:
-        raise ConfigurationError(f"{name}={value!r} can't be read; write 10.0.0.5:6379=redis.example:16379.") from None
-
-
 def _about(
-    env: str, parse: Parse, what: str, *, when: str, example: str = "", unit: str = "", **more: Any
+    env: str, parse: parsers.Parse, what: str, *, when: str, example: str = "", unit: str = "", **more: Any
 ) -> dict[str, Any]:  # Any: dataclass metadata
     facts = {"env": tuple(env.split()), "parse": parse, "what": what, "when": when, "example": example, "unit": unit}
     return {"about": facts | more}
@@ -156,65 +70,65 @@ class Settings:
 
     # fmt: off
     url: str | None = field(default=None, metadata=_about(
-        "REDIS_URL", _url, "Where Redis is. Without it the cache lives in this process only.",
+        "REDIS_URL", parsers.url, "Where Redis is. Without it the cache lives in this process only.",
         example="redis://cache:6379/0", when="As soon as there is more than one process.", in_url=False))
     username: str = field(default="", metadata=_about(
-        "REDIS_USERNAME", _credential, "ACL user, if the URL names none.",
+        "REDIS_USERNAME", parsers.credential, "ACL user, if the URL names none.",
         example="app", when="The server has users; keep the URL free of credentials.", in_url=False))
     password: str = field(default="", metadata=_about(
-        "REDIS_PASSWORD", _credential, "Password, if the URL has none.",
+        "REDIS_PASSWORD", parsers.credential, "Password, if the URL has none.",
         example="…", when="The secret store hands out passwords, not URLs.", secret=True, in_url=False))
     sentinel_username: str = field(default="", metadata=_about(
-        "REDIS_SENTINEL_USERNAME", _credential, "ACL user of the sentinels.",
+        "REDIS_SENTINEL_USERNAME", parsers.credential, "ACL user of the sentinels.",
         example="sentinel", when="The sentinels have their own users."))
     sentinel_password: str = field(default="", metadata=_about(
-        "REDIS_SENTINEL_PASSWORD", _credential, "Password of the sentinels.",
+        "REDIS_SENTINEL_PASSWORD", parsers.credential, "Password of the sentinels.",
         example="…", when="The sentinels have their own password.", secret=True))
     tls_verify: bool = field(default=True, metadata=_about(
-        "REDIS_TLS_VERIFY", _flag, "Check the server's certificate (rediss:// only).",
+        "REDIS_TLS_VERIFY", parsers.flag, "Check the server's certificate (rediss:// only).",
         example="false", when="Never in production.", url_names=("ssl_cert_reqs",)))
     tls_check_hostname: bool = field(default=True, metadata=_about(
-        "REDIS_TLS_CHECK_HOSTNAME", _flag, "Check that the certificate names this host.",
+        "REDIS_TLS_CHECK_HOSTNAME", parsers.flag, "Check that the certificate names this host.",
         example="false", when="The certificate is issued for another name (tunnels).", url_names=("ssl_check_hostname",)))
     tls_ca_file: str = field(default="", metadata=_about(
-        "REDIS_TLS_CA_FILE", _credential, "Certificates of the authorities to trust.",
+        "REDIS_TLS_CA_FILE", parsers.credential, "Certificates of the authorities to trust.",
         unit="path", example="/etc/ssl/redis-ca.pem", when="The server's certificate is signed by your own authority.", url_names=("ssl_ca_certs",)))
     tls_cert_file: str = field(default="", metadata=_about(
-        "REDIS_TLS_CERT_FILE", _credential, "This client's certificate.",
+        "REDIS_TLS_CERT_FILE", parsers.credential, "This client's certificate.",
         unit="path", example="/etc/ssl/app.pem", when="The server asks clients for certificates.", url_names=("ssl_certfile",)))
     tls_key_file: str = field(default="", metadata=_about(
-        "REDIS_TLS_KEY_FILE", _credential, "The key of this client's certificate.",
+        "REDIS_TLS_KEY_FILE", parsers.credential, "The key of this client's certificate.",
         unit="path", example="/etc/ssl/app.key", when="With tls_cert_file.", url_names=("ssl_keyfile",)))
     address_map: tuple[tuple[Address, Address], ...] = field(default=(), metadata=_about(
-        "REDIS_ADDRESS_MAP", _address_map,
+        "REDIS_ADDRESS_MAP", parsers.address_map,
         "Addresses that sentinels or a Cluster announce = where they are from here.",
         example="10.0.0.5:6379=redis.example:16379", when="Containers, NAT, tunnels.", in_url=False))
     protocol: int = field(default=3, metadata=_about(
-        "REDIS_PROTOCOL", _whole(2, 3), "Version of the wire protocol.",
+        "REDIS_PROTOCOL", parsers.whole(2, 3), "Version of the wire protocol.",
         example="2", when="A proxy in front of Redis knows only RESP2."))
     max_connections: int = field(default=50, metadata=_about(
-        "REDIS_MAX_CONNECTIONS", _whole(1, 10_000), "Most connections of the `RedisClient` pool; further calls wait.",
+        "REDIS_MAX_CONNECTIONS", parsers.whole(1, 10_000), "Most connections of the `RedisClient` pool; further calls wait.",
         unit="connections", example="10", when="Processes x this must stay below Redis' maxclients."))
     idle_connections: int = field(default=10, metadata=_about(
-        "REDIS_IDLE_CONNECTIONS", _whole(0, 10_000), "Connections of the pool that are kept when nothing happens.",
+        "REDIS_IDLE_CONNECTIONS", parsers.whole(0, 10_000), "Connections of the pool that are kept when nothing happens.",
         unit="connections", example="10", when="Bursts find too few warm connections."))
     socket_timeout: float = field(default=5.0, metadata=_about(
-        "REDIS_SOCKET_TIMEOUT", _seconds(0.001, 3600), "Ceiling for one answer off the request path.",
+        "REDIS_SOCKET_TIMEOUT", parsers.seconds(0.001, 3600), "Ceiling for one answer off the request path.",
         unit="seconds", example="5", when="Long scans on a loaded server."))
     socket_connect_timeout: float = field(default=5.0, metadata=_about(
-        "REDIS_SOCKET_CONNECT_TIMEOUT", _seconds(0.001, 3600),
+        "REDIS_SOCKET_CONNECT_TIMEOUT", parsers.seconds(0.001, 3600),
         "Ceiling for opening a connection off the request path.",
         unit="seconds", example="5", when="The server is far away."))
     client_name: str = field(default="evercache", metadata=_about(
-        "CACHE_CLIENT_NAME", _text(r"[!-~]{1,64}", "must be 1 to 64 visible characters without spaces."),
+        "CACHE_CLIENT_NAME", parsers.text(r"[!-~]{1,64}", "must be 1 to 64 visible characters without spaces."),
         "Name of our connections in CLIENT LIST; the process id is appended.",
         example="orders-api", when="Several services share a server."))
     namespace: str = field(default="cache", metadata=_about(
-        "CACHE_NAMESPACE", _text(r"[A-Za-z0-9_.:-]{1,64}", "must be 1 to 64 letters, digits or '_.:-'."),
+        "CACHE_NAMESPACE", parsers.text(r"[A-Za-z0-9_.:-]{1,64}", "must be 1 to 64 letters, digits or '_.:-'."),
         "First part of every key; two namespaces never meet.",
         example="shop", when="Several applications or stages share a server."))
     enabled: bool = field(default=True, metadata=_about(
-        "CACHE_ENABLED", _flag, "False stops reads and fills, never invalidations.",
+        "CACHE_ENABLED", parsers.flag, "False stops reads and fills, never invalidations.",
         example="false", when="To prove that a fault is, or is not, the cache's."))
     default_ttl: float | Forever = field(default=300.0, metadata=_about(
         "CACHE_DEFAULT_TTL", parse_duration, "Life of an entry that says nothing else.",
@@ -223,36 +137,36 @@ class Settings:
         "CACHE_MAX_MEMORY", parse_size, "The maxmemory that Redis should have; checked at start, used by compose.",
         unit="bytes or '256mb'", example="256mb", when="Redis evicts what you need."))
     secret: str = field(default="", metadata=_about(
-        "CACHE_SECRET", _secret, "Keys the hashes of arguments and tags, so that they can't be guessed from Redis.",
+        "CACHE_SECRET", parsers.secret, "Keys the hashes of arguments and tags, so that they can't be guessed from Redis.",
         example="…", when="Others can read this Redis. The same in every process.", secret=True, in_url=False))
     l1: int | None = field(default=64 * 1024**2, metadata=_about(
-        "CACHE_L1", _l1, "Room for entries in this process; off = always ask Redis.",
+        "CACHE_L1", parsers.l1, "Room for entries in this process; off = always ask Redis.",
         unit="bytes, '64MiB' or off", example="64MiB", when="Hit rate of L1 too low, or memory too scarce."))
     delta: float = field(default=1.0, metadata=_about(
-        "CACHE_DELTA", _seconds(0.25, 60), "Longest time that L1 may miss an invalidation by another process.",
+        "CACHE_DELTA", parsers.seconds(0.25, 60), "Longest time that L1 may miss an invalidation by another process.",
         unit="seconds", example="0.25", when="Staler or fresher; 0.25 costs 16 idle commands/s per process."))
     on_failover: Literal["distrust", "replay", "ignore"] = field(default="distrust", metadata=_about(
-        "CACHE_ON_FAILOVER", _choice("distrust", "replay", "ignore"),
+        "CACHE_ON_FAILOVER", parsers.choice("distrust", "replay", "ignore"),
         "What a primary that may have lost writes means.",
         example="distrust", when="A cold cache after a failover is worse than stale entries."))
     outage: Literal["origin", "l1", "stale", "raise"] = field(default="origin", metadata=_about(
-        "CACHE_OUTAGE", _choice("origin", "l1", "stale", "raise"), "Who answers while Redis is away.",
+        "CACHE_OUTAGE", parsers.choice("origin", "l1", "stale", "raise"), "Who answers while Redis is away.",
         example="l1", when="The origin can't carry the whole load."))
     degraded_ttl: float = field(default=5.0, metadata=_about(
-        "CACHE_DEGRADED_TTL", _seconds(0.1, 3600), "Longest life in L1 while Redis is away (outage = l1).",
+        "CACHE_DEGRADED_TTL", parsers.seconds(0.1, 3600), "Longest life in L1 while Redis is away (outage = l1).",
         unit="seconds", example="5", when="With outage = l1 or stale."))
     operation_timeout: float = field(default=0.1, metadata=_about(
-        "CACHE_OPERATION_TIMEOUT", _seconds(0.001, 60), "Budget of one operation on the request path.",
+        "CACHE_OPERATION_TIMEOUT", parsers.seconds(0.001, 60), "Budget of one operation on the request path.",
         unit="seconds", example="0.1", when="Redis is in another zone: three times its p99."))
     connect_timeout: float = field(default=0.25, metadata=_about(
-        "CACHE_CONNECT_TIMEOUT", _seconds(0.001, 60), "Budget for opening a connection on the request path.",
+        "CACHE_CONNECT_TIMEOUT", parsers.seconds(0.001, 60), "Budget for opening a connection on the request path.",
         unit="seconds", example="0.25", when="TLS over long distances."))
     pool_wait: float = field(default=1.0, metadata=_about(
-        "CACHE_POOL_WAIT", _seconds(0.001, 60),
+        "CACHE_POOL_WAIT", parsers.seconds(0.001, 60),
         "How long a `RedisClient` call waits for a free connection of the pool.",
         unit="seconds", example="0.05", when="Shed load earlier: 0.05 s."))
     health_interval: float = field(default=30.0, metadata=_about(
-        "CACHE_HEALTH_INTERVAL", _seconds(0.1, 3600), "How often a started client checks an idle server.",
+        "CACHE_HEALTH_INTERVAL", parsers.seconds(0.1, 3600), "How often a started client checks an idle server.",
         unit="seconds", example="30", when="Alarms must come sooner."))
     max_value: int = field(default=16 * 1024**2, metadata=_about(
         "CACHE_MAX_VALUE", parse_size, "Largest encoded value; larger ones are served and not stored.",
@@ -284,14 +198,15 @@ class Settings:
         ]
         # Any: each value has gone through the parser of its field; the table knows the type, the checker can't.
         values: dict[str, Any] = {s.name: _parsed(s, given[v], v, problems) for s, v in _set_variables(given)}
-        source = "url" if url is not None or "url" in arguments else "REDIS_URL"
-        address = url if url is not None else arguments.get("url", values.get("url"))
-        if isinstance(address, str) and not problems:
+        if url is not None:
+            arguments["url"] = url
+        source = "url" if "url" in arguments else "REDIS_URL"
+        if "url" in arguments:
+            values["url"] = _parsed(_BY_NAME["url"], arguments.pop("url"), "url", problems)
+        if isinstance(address := values.get("url"), str):
             values |= _from_url(address, source, problems)
         for name in arguments.keys() & _BY_NAME.keys():
             values[name] = _parsed(_BY_NAME[name], arguments[name], name, problems)
-        if url is not None:
-            values["url"] = url
         _raise_all(problems)
         return cls(**values)
 
@@ -359,13 +274,8 @@ def _set_variables(environ: Mapping[str, str]) -> Iterator[tuple[Setting, str]]:
 
 
 def _from_url(url: str, source: str, problems: list[str]) -> dict[str, object]:
-    try:
-        query = parse_url(url, source).query
-    except ConfigurationError as error:
-        problems.append(str(error))
-        return {}
     values: dict[str, object] = {}
-    for name, text in query.items():
+    for name, text in parse_url(url).query.items():
         if setting := _BY_URL_NAME.get(name):
             values[setting.name] = _parsed(setting, text, f"{name} (in {source})", problems)
         else:

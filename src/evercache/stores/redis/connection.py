@@ -59,7 +59,10 @@ def new_connection(
     - Without *socket_timeout* reads wait for ever: the owner must watch them.
     """
     kind, options = _options(address, settings)
-    options |= {"socket_timeout": socket_timeout, "socket_connect_timeout": settings.connect_timeout}
+    options |= {
+        "socket_timeout": socket_timeout,
+        "socket_connect_timeout": min(settings.connect_timeout, settings.socket_connect_timeout),
+    }
     if protocol is not None:
         options["protocol"] = protocol
     if credentials is not None:
