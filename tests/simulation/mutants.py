@@ -25,7 +25,7 @@ from tests.simulation.world import MIXES, Kit, Mix
 
 __all__ = ["MUTANTS", "WITHIN", "Mutant"]
 
-PLAIN, WITH_L1, LATE_TAGS, FAILOVER, PUT, JOURNAL, L1_LATE_TAGS, ALONE, EVERYTHING = MIXES
+PLAIN, WITH_L1, LATE_TAGS, FAILOVER, PUT, L1_PUT, JOURNAL, L1_LATE_TAGS, ALONE, SHORT_LIVES, EVERYTHING = MIXES
 BROKEN_LINKS = replace(WITH_L1, faults=0.04, lag=0.3)
 
 
@@ -475,6 +475,14 @@ class NotDoomedAfter(Process):
         pass
 
 
+class PutNotDoomedAfter(Process):
+    """A put dooms flights before it is sent, and not again after its reply."""
+
+    def put_after(self, key: Any, call: Any, flight: Flight, landing: Landing | None) -> None:
+        if landing is not None:
+            self.insert(key, flight, landing)
+
+
 class SettledQuietly(Process):
     """What the journal settles is not doomed once more."""
 
@@ -531,7 +539,7 @@ def _mutants() -> Iterator[tuple[str, type, Mix, Kit]]:
     yield "course", NamespaceUnread, PLAIN, Kit(partition=DistrustKeepsBans)
     yield "course", ReusedCandidate, PLAIN, Kit(partition=ClientOnlyStamps)
     yield "course", SoftTagIsFresh, PUT, own
-    yield "course", KeepDropsTags, replace(LATE_TAGS, keep=0.8), own
+    yield "course", KeepDropsTags, SHORT_LIVES, own
     yield "course", UnaskedTagsAreValid, LATE_TAGS, own
     yield "course", SecondLookProvesFirst, replace(LATE_TAGS, lag=0.3, reads=10, writes=10), own
 
@@ -556,6 +564,7 @@ def _mutants() -> Iterator[tuple[str, type, Mix, Kit]]:
         yield "journal", broken, refused, own
     for broken in (NotDoomedAfter, NeverDoomed):
         yield "process", broken, WITH_L1, own
+    yield "process", PutNotDoomedAfter, replace(L1_PUT, poll=0.9, lag=0.25), own
     yield "process", SettledQuietly, replace(JOURNAL, l1=True, late_tags=True, reads=8, lag=0.2, poll=0.9), own
     for broken in (EpochAtConnectOnly, KnownByProcess):
         identify = by_process if broken is KnownByProcess else own.identify

@@ -193,15 +193,15 @@ class Process:
         if late and self.world.dice() < 0.7:
             self.remembered[key.id] = late
 
-    def insert(self, key: Key, flight: Flight, landing: Landing) -> None:
+    def insert(self, key: Key, flight: Flight, landing: Landing) -> bool:
         """What was proved goes into L1, unless it was touched in the meantime."""
         if not flight.proved or flight.doomed or landing.stale:
-            return
+            return False
         record = landing.record or self.encode(key, landing.extra)[0]
         value = record.payload
         until = record.fresh_until / 1000 if record.fresh_until else float("inf")
         entry = Entry(self.table, key.id, value, fresh_until=until, dead_at=until, weight=1, lease=self.lease)
-        self.l1.insert(entry, since=flight.since, id=key.id, tags=value.tags, text=lambda: key.text)
+        return self.l1.insert(entry, since=flight.since, id=key.id, tags=value.tags, text=lambda: key.text)
 
     # -- the steps of a flight -----------------------------------------------------------------------------------
 
@@ -254,6 +254,8 @@ class Process:
         loaded = world.loaded(key, began)
         loaded.skip = chance > 0.98
         loaded.keep = step.spare is not None and dice() < world.mix.keep
+        if loaded.keep and dice() < 0.7:
+            loaded.tags = loaded.named = ()
         return loaded
 
     def encode(self, key: Key, loaded: Loaded) -> tuple[Record, int | None]:
@@ -306,8 +308,9 @@ class Process:
         flight = world.kit.flight(key.id, self.declared[key.id], key)
         course = self.course.put(flight, self.ask(key, self.declared[key.id]), value)
         self.doom(call.command)
+        landing = None
         try:
-            yield from self.drive(key, flight, course, given=value)
+            landing = yield from self.drive(key, flight, course, given=value)
         except CodecError:
             world.history.invalidations.remove(call)
             return
@@ -315,7 +318,14 @@ class Process:
             self.owe(call)
         else:
             self.confirm(call)
-        self.returned(call)
+        self.put_after(key, call, flight, landing)
+        call.returned = world.tick
+
+    def put_after(self, key: Key, call: Invalidation, flight: Flight, landing: Landing | None) -> None:
+        """Doom the flights that looked before; the given value goes into L1, or at least the old one out of it."""
+        self.flights.doom(record_of(call.command))
+        if landing is None or not self.world.with_l1 or not self.insert(key, flight, landing):
+            self.l1.apply(record_of(call.command))
 
     def call(self, command: Command[Any]) -> Invalidation:
         call = self.world.describe(self, command)

@@ -73,6 +73,7 @@ class Mix:
     reads: int = 4
     writes: int = 3
     log_length: int = 10_000
+    ttl: int = 400
     slow: float = 0.08
     keep: float = 0.3
     refusal: float = 0.0
@@ -91,9 +92,11 @@ MIXES = (
     Mix("late tags", late_tags=True, repeat=0.02),
     Mix("failover", failover=True, faults=0.02, repeat=0.01),
     Mix("put and expire", put=0.3, expire=0.3),
+    Mix("l1 and put", l1=True, put=0.5, reads=8, lag=0.12, loss=0.01, repeat=0.01, faults=0.006),
     Mix("journal", refusal=0.4, writes=6, expire=0.3),
     Mix("l1 and late tags", l1=True, late_tags=True, reads=10, loss=0.01, lag=0.12, repeat=0.01, faults=0.003),
     Mix("alone", l1=True, late_tags=True, alone=True, loss=0.0, repeat=0.0),
+    Mix("short lives", late_tags=True, ttl=100, keep=0.8, reads=10, writes=8, lag=0.15),
     Mix("everything", l1=True, late_tags=True, put=0.15, expire=0.2, failover=True, faults=0.015),
 )
 
@@ -127,7 +130,7 @@ class World(Scheduler):
         self.l1_items = 1 if mix.l1 and dice() < 0.1 else None
         self.delta = 40
         self.terms = Terms(lease=120, lock=25, horizon=200)
-        self.ttl = None if dice() < 0.2 else int(20 + dice() * 400)
+        self.ttl = None if dice() < 0.2 else int(20 + dice() * mix.ttl)
         self.stale_for = 40 if dice() < 0.3 else 0
         self.fail_safe = 120 if dice() < mix.keep else 0
         self.journal_limit = 1 if dice() < 0.2 else 100
