@@ -358,7 +358,8 @@ async def test_a_loading_server_is_unavailable_with_that_reason(make_redis, redi
     LOADING: refused at once, the reason in health, trusted when the data is there.
     """
     server = make_redis("key-load-delay 2000", "loading-process-events-interval-bytes 1024")
-    async with opened(server.url, redis_namespace) as (store, ears):
+    patience = {"connect_timeout": 10.0, "operation_timeout": 10.0}  # a loading server answers in long intervals
+    async with opened(server.url, redis_namespace, **patience) as (store, ears):
         with server.connect() as wire:
             for number in range(700):
                 wire.command("SET", f"ballast-{number}", b"x" * 64)

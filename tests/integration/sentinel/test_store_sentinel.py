@@ -43,16 +43,28 @@ async def test_a_primary_without_its_replicas_renews_no_lease(redis_sentinel, re
     """
     async with opened(redis_sentinel.url, redis_namespace, delta=0.25) as (store, ears):
         await until(lambda: ears.leases)
-        replicas = redis_sentinel.replicas
+        primary, replicas = redis_sentinel.primary, redis_sentinel.replicas
         for replica in replicas:
             replica.pause()
         try:
+            # Answers that were on their way when the replicas stopped are through after two more questions.
+            await asked_for_witnesses(primary, 3)
+            lease = ears.leases[0]
+            await asked_for_witnesses(primary, 4)
+            assert ears.leases[0] == lease
             await until(lambda: not store.health()[0].leased)
             assert store.trusted(0)
-            lease = ears.leases[0]
-            await asyncio.sleep(0.5)
-            assert ears.leases[0] == lease
         finally:
             for replica in replicas:
                 replica.resume()
         await until(lambda: ears.leases[0] > lease)
+
+
+async def asked_for_witnesses(primary, times):
+    """Wait until the primary was asked that often for the acknowledgement of a replica."""
+
+    def count():
+        return int(primary.info("commandstats")["cmdstat_wait"].split(",")[0].removeprefix("calls="))
+
+    before = count()
+    await until(lambda: count() >= before + times)
