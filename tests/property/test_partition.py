@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evercache.core.protocol import (
@@ -37,17 +37,20 @@ TAGS = (b"s", b"t")
 key = st.sampled_from(KEYS)
 tags = st.sampled_from([(), (b"s",), (b"t",), TAGS])
 tag = st.sampled_from(TAGS)
+writes = st.one_of(
+    st.tuples(st.just("invalidate"), key),
+    st.tuples(st.just("expire"), key),
+    st.tuples(st.just("invalidate tag"), tag),
+    st.tuples(st.just("expire tag"), tag),
+    st.tuples(st.just("ban")),
+    st.tuples(st.just("distrust")),
+)
 steps = st.lists(
     st.one_of(
+        writes,
         st.tuples(st.just("begin"), key, tags, st.booleans()),
         st.tuples(st.just("reserve"), key, tags),
         st.tuples(st.just("fill"), st.integers(0, 4)),
-        st.tuples(st.just("invalidate"), key),
-        st.tuples(st.just("expire"), key),
-        st.tuples(st.just("invalidate tag"), tag),
-        st.tuples(st.just("expire tag"), tag),
-        st.tuples(st.just("ban")),
-        st.tuples(st.just("distrust")),
         st.tuples(st.just("repeat"), st.integers(0, 9)),
         st.tuples(st.just("evict"), st.integers(0, 20)),
         st.tuples(st.just("flush")),
@@ -154,6 +157,36 @@ def test_a_fill_is_accepted_only_if_nothing_it_names_was_touched_since_its_begin
     run = Run()
     for step in steps:
         run.play(step)
+
+
+@pytest.mark.row("PR1", "W40")
+@settings(max_examples=400)
+@given(steps, key, tags, st.lists(writes, max_size=2), st.booleans())
+def test_a_fill_is_rejected_exactly_by_what_concerns_it(steps, key, tags, between, puts):
+    """Whatever happened before the load began; and other keys' and other tags' invalidations don't cost the entry."""
+    run = Run()
+    for step in steps:
+        run.play(step)
+    run.play(("reserve", key, tags) if puts else ("begin", key, tags, True))
+    fill, since = run.begun[-1]
+    for write in between:
+        run.play(write)
+    assert run.partition.execute(fill) == (not [command for command in run.writes[since:] if concerns(command, fill)])
+
+
+@pytest.mark.row("PR1")
+@given(steps, key)
+def test_a_put_takes_the_generation_away(steps, key):
+    """From loads that began before it; and loads that begin during it get none."""
+    run = Run()
+    for step in steps:
+        run.play(step)
+    run.play(("begin", key, (), True))
+    old, _ = run.begun[-1]
+    run.play(("reserve", key, ()))
+    assert run.partition.execute(Begin(key, (), b"late", b"lock", TERMS)).generation is None
+    assert not run.partition.execute(old)
+    assert run.partition.execute(run.begun[-1][0])
 
 
 @given(steps, key)

@@ -34,7 +34,7 @@ class Stuck(AssertionError):
     """Tasks wait for something that will never happen, or go round for ever."""
 
 
-class OpenLog:
+class OpenLog(NamedTuple):
     """The question that starts a lease."""
 
 
