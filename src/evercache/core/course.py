@@ -137,11 +137,12 @@ class Course:
                 found = yield from self._find(flight, ask, ticket)
             except StoreUnavailable as error:
                 ticket.begun, ticket.cause, found = None, error.reason, None
-            if found is not None:
+            if isinstance(found, Landing):
                 return found
         elif not ask.alone:
             ticket.cause = "bypass"
-        return (yield from self._load(flight, ask, ticket))
+        landing: Landing = yield from self._load(flight, ask, ticket)
+        return landing
 
     def peek(self, flight: Flight, ask: Ask) -> Generator[Step, Any, Landing]:
         """What the store has, fresh or stale; never loads. Without a value, the landing says why."""

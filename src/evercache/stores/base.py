@@ -77,5 +77,8 @@ class Store(Protocol):
     def now(self, partition: int) -> int:
         """The server's clock in milliseconds, estimated so that it is never behind."""
 
+    def note_load(self, seconds: float) -> None:
+        """A loader took this long: a store that is slower than loading is not asked (`slow`)."""
+
     async def execute(self, partition: int, command: Command[R]) -> R:
         """Run *command* on *partition*."""

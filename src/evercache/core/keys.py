@@ -1,0 +1,239 @@
+"""From arguments to bytes, so that distinct arguments never share a key.
+
+Every value is written with a tag for its type and the length of its text, recursively, so no two different values give
+the same bytes: 1, 1.0, True and "1" differ, so do ("a:b", "c") and ("a", "b:c"), a list and a tuple. There is no
+fallback to `repr` or `hash()`: an address, a shortened text or a random seed would make two users share an entry. What
+has no canonical form is an error that says how to give it one.
+
+An object of your own takes part by a method `__cache_key__()` that returns something encodable.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import struct
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from hashlib import blake2b
+from pathlib import PurePath
+from typing import Any
+from uuid import UUID
+
+from evercache.errors import KeyEncodingError
+
+__all__ = ["BIG", "digest", "encode", "part", "readable_name", "tag_id"]
+
+BIG = 2**61 - 1
+"""Integers from here on hash to the rest of a division; L1 keys hold them as bytes, so nobody can make them collide."""
+
+_MAX_DEPTH = 50
+
+
+def encode(value: object) -> bytes:
+    """The canonical bytes of *value*. Raises KeyEncodingError for a type without a canonical form."""
+    out: list[bytes] = []
+    _write(value, out, 0)
+    return b"".join(out)
+
+
+def part(value: object) -> object:
+    """*value* as a part of an L1 key: hashable, equal only to itself, whatever Python thinks of 1 == True."""
+    kind = value.__class__
+    if kind is str or value is None or kind is bytes:
+        return kind, value
+    if kind is int and -BIG < value < BIG:  # type: ignore[operator]  # *kind* proves it, checkers can't see it
+        return kind, value
+    return encode(value)
+
+
+def digest(data: bytes, secret: bytes) -> str:
+    """32 hex digits that stand for *data*; with a secret, nobody without it can try out guesses."""
+    return blake2b(data, key=secret, digest_size=16).hexdigest()
+
+
+def tag_id(name: str, secret: bytes) -> bytes:
+    """A tag as it stands in Redis: 24 hex digits. Tag names hold identifiers of people; they stay in this process."""
+    data = name.encode("utf-8", "surrogatepass")
+    return blake2b(data, key=secret, digest_size=12, person=b"tag").hexdigest().encode()
+
+
+_PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.:/@-")
+_LONGEST_NAME = 200
+
+
+def readable_name(name: str) -> str:
+    """*name* as the readable part of a Redis key: other characters are written `%XX`, and a very long name is cut and
+    completed by a digest. Two names never become one."""
+    data = name.encode("utf-8", "surrogatepass")
+    text = "".join(chr(byte) if chr(byte) in _PLAIN else f"%{byte:02X}" for byte in data)
+    if len(text) > _LONGEST_NAME:
+        text = f"{text[:_LONGEST_NAME]}~{blake2b(data, digest_size=16).hexdigest()}"
+    return text
+
+
+def _atom(tag: bytes, data: bytes) -> bytes:
+    return b"%b%d:%b" % (tag, len(data), data)
+
+
+def _text(value: str) -> bytes:
+    return value.encode("utf-8", "surrogatepass")
+
+
+def _write(value: object, out: list[bytes], depth: int) -> None:
+    if depth > _MAX_DEPTH:
+        raise KeyEncodingError(f"an argument is nested more than {_MAX_DEPTH} levels deep; give the key a part of it.")
+    writer = _WRITERS.get(type(value))
+    if writer is not None:
+        writer(value, out, depth)
+    else:
+        _write_other(value, out, depth)
+
+
+def _none(_: Any, out: list[bytes], __: int) -> None:
+    out.append(b"n")
+
+
+def _bool(value: Any, out: list[bytes], _: int) -> None:
+    out.append(b"t" if value else b"f")
+
+
+def _int(value: Any, out: list[bytes], _: int) -> None:
+    size = value.bit_length() // 8 + 1
+    out.append(_atom(b"i", value.to_bytes(size, "big", signed=True)))
+
+
+def _float(value: Any, out: list[bytes], _: int) -> None:
+    out.append(b"d" + struct.pack(">d", value))
+
+
+def _str(value: Any, out: list[bytes], _: int) -> None:
+    out.append(_atom(b"s", _text(value)))
+
+
+def _bytes(value: Any, out: list[bytes], _: int) -> None:
+    out.append(_atom(b"b", bytes(value)))
+
+
+def _sequence(tag: bytes) -> Callable[[Any, list[bytes], int], None]:
+    def write(value: Any, out: list[bytes], depth: int) -> None:
+        out.append(b"%b%d:" % (tag, len(value)))
+        for item in value:
+            _write(item, out, depth + 1)
+
+    return write
+
+
+def _encoded(items: Iterable[object], depth: int) -> list[bytes]:
+    found: list[bytes] = []
+    for item in items:
+        piece: list[bytes] = []
+        _write(item, piece, depth + 1)
+        found.append(b"".join(piece))
+    return found
+
+
+def _set(tag: bytes) -> Callable[[Any, list[bytes], int], None]:
+    def write(value: Any, out: list[bytes], depth: int) -> None:
+        out.append(b"%b%d:" % (tag, len(value)))
+        out.extend(sorted(_encoded(value, depth)))
+
+    return write
+
+
+def _dict(value: Any, out: list[bytes], depth: int) -> None:
+    """Sorted: the order in which a mapping was filled is no part of what it says."""
+    out.append(b"m%d:" % len(value))
+    for key, item in sorted(zip(_encoded(value, depth), _encoded(value.values(), depth), strict=True)):
+        out += key, item
+
+
+def _as_text(tag: bytes, render: Callable[[Any], str]) -> Callable[[Any, list[bytes], int], None]:
+    def write(value: Any, out: list[bytes], _: int) -> None:
+        out.append(_atom(tag, _text(render(value))))
+
+    return write
+
+
+def _datetime(value: Any, out: list[bytes], _: int) -> None:
+    zone = getattr(value.tzinfo, "key", None) or value.tzname() or ""
+    out.append(_atom(b"T", _text(f"{value.isoformat()}|{zone}|{value.fold}")))
+
+
+def _timedelta(value: Any, out: list[bytes], depth: int) -> None:
+    out.append(b"D")
+    _int((value.days * 86400 + value.seconds) * 1_000_000 + value.microseconds, out, depth)
+
+
+_WRITERS: dict[type, Callable[[Any, list[bytes], int], None]] = {
+    type(None): _none,
+    bool: _bool,
+    int: _int,
+    float: _float,
+    complex: _as_text(b"j", repr),
+    str: _str,
+    bytes: _bytes,
+    bytearray: lambda value, out, _: out.append(_atom(b"y", bytes(value))),
+    tuple: _sequence(b"u"),
+    list: _sequence(b"l"),
+    set: _set(b"e"),
+    frozenset: _set(b"z"),
+    dict: _dict,
+    Decimal: _as_text(b"c", str),
+    UUID: lambda value, out, _: out.append(b"U" + value.bytes),
+    datetime: _datetime,
+    date: _as_text(b"a", date.isoformat),
+    time: _as_text(b"h", lambda value: f"{value.isoformat()}|{value.fold}"),
+    timedelta: _timedelta,
+    range: lambda value, out, depth: _named("range", (value.start, value.stop, value.step), out, depth),
+}
+
+
+def _named(name: str, parts: Sequence[object], out: list[bytes], depth: int) -> None:
+    """An object of a named class with these parts."""
+    out.append(_atom(b"o", _text(name)))
+    _sequence(b"u")(parts, out, depth)
+
+
+def _write_other(value: Any, out: list[bytes], depth: int) -> None:
+    kind = type(value)
+    name = f"{kind.__module__}.{kind.__qualname__}"
+    if isinstance(value, type):
+        raise KeyEncodingError(f"a class ({name}) can't be part of a key; pass its name.")
+    own = getattr(kind, "__cache_key__", None)
+    if own is not None:
+        _named(name, (own(value),), out, depth)
+    elif isinstance(value, Enum):
+        _named(name, (value.name,), out, depth)
+    elif dataclasses.is_dataclass(value):
+        _named(name, [(f.name, getattr(value, f.name)) for f in dataclasses.fields(value)], out, depth)
+    elif isinstance(value, tuple) and hasattr(value, "_fields"):
+        _named(name, tuple(value), out, depth)
+    elif (fields := _model_parts(value)) is not None:
+        _named(name, fields, out, depth)
+    elif isinstance(value, PurePath):
+        _named(name, (str(value),), out, depth)
+    elif hasattr(value, "get_secret_value"):
+        _named(name, (value.get_secret_value(),), out, depth)
+    elif (base := next((base for base in kind.__mro__ if base in _WRITERS), None)) is not None:
+        out.append(_atom(b"o", _text(name)))
+        _WRITERS[base](value, out, depth)
+    else:
+        raise KeyEncodingError(
+            f"an argument of type {name} can't be part of a key: it has no canonical form. Give the class a method "
+            "__cache_key__() that returns what identifies it, leave the argument out with Annotated[T, Skip], or "
+            "choose the key yourself with key_by."
+        )
+
+
+def _model_parts(value: Any) -> list[tuple[str, object]] | None:
+    """Fields of a Pydantic model (hidden ones and extras too) or of a msgspec Struct, without importing either."""
+    if "pydantic" in sys.modules and isinstance(getattr(type(value), "__pydantic_fields__", None), dict):
+        fields = [(name, getattr(value, name)) for name in type(value).__pydantic_fields__]
+        return fields + sorted((value.__pydantic_extra__ or {}).items())
+    struct_fields = getattr(type(value), "__struct_fields__", None)
+    if struct_fields is not None:
+        return [(name, getattr(value, name)) for name in struct_fields]
+    return None

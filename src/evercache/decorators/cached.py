@@ -1,0 +1,292 @@
+"""`@cached`: the decorated function, and what it can do beside being called.
+
+At decoration the signature is studied, options are checked and the stand-in is generated; types are only looked at
+before the first call, when forward references can be resolved. The stand-in is a plain function with attributes: for
+FastAPI, for `inspect` and for a debugger it is the user's function.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import typing
+from collections.abc import Awaitable, Callable, Hashable
+from contextlib import AbstractAsyncContextManager
+from types import FunctionType
+from typing import Any
+
+from evercache.core.course import Loaded
+from evercache.core.options import Options
+from evercache.decorators.compile import Stencil
+from evercache.decorators.plumbing import Parameter, check_names, study
+from evercache.decorators.templates import Templates
+from evercache.decorators.workshop import Workshop
+from evercache.engine.engine import Engine
+from evercache.engine.invalidation import Confirmation
+from evercache.engine.site import Arguments, Site
+from evercache.engine.why import Why, explain
+from evercache.errors import ConfigurationError, NotStarted
+
+__all__ = ["Cached", "Scope"]
+
+Scope = Callable[[], AbstractAsyncContextManager[Any]]
+
+
+class Cached:
+    """Everything about one decorated function. `stand_in` is what the user gets.
+
+    *scope* supplies the first parameter for each load (`using`); *key_by* makes the key from the arguments.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        *,
+        name: str,
+        options: Options,
+        key_by: Callable[..., object] | None = None,
+        scope: Scope | None = None,
+    ) -> None:
+        self.function = function
+        self.name = name
+        self.options = options
+        self.where = f"{function.__module__}.{function.__qualname__}"
+        self.is_async = inspect.iscoroutinefunction(function)
+        self.scope = scope
+        self.chosen = key_by
+        parameters = study(function, self.where, key_chosen=key_by is not None)
+        if scope is not None:
+            parameters = parameters[1:]
+        check_names(parameters, self.where)
+        self.parameters: tuple[Parameter, ...] = parameters
+        self.keyed = tuple(number for number, parameter in enumerate(parameters) if not parameter.skipped)
+        self.borrowed = any(parameter.skipped for parameter in parameters)
+        self.templates = Templates(options.tags or (), [parameter.name for parameter in parameters], self.where)
+        self._check(options)
+        self.site: Site | None = None
+        self.workshop: Workshop | None = None
+        self._find: Callable[[], Workshop] | None = None
+        self.stencil = Stencil(_plain(function.__name__), parameters, is_async=self.is_async)
+        self._call = self.stencil.caller(function) if scope is None else self._call_in_scope
+        self.bind: Callable[..., tuple[Hashable, Arguments]] = self.stencil.key_maker(chosen_key=key_by is not None)
+        self.stencil.namespace.update(_ec_table={}, _ec_site=self, _ec_read=_refuse, _ec_key_by=key_by)
+        self.stand_in = self._dressed(self.stencil.wrapper(copies=True, chosen_key=key_by is not None))
+
+    def _check(self, options: Options) -> None:
+        policy = options.resolve(self.where)
+        if self.borrowed and (policy.stale_for or policy.beta):
+            names = ", ".join(parameter.name for parameter in self.parameters if parameter.skipped)
+            raise ConfigurationError(
+                f"{self.where}: stale_for and early reload in the background, when the caller's {names} may be closed. "
+                "Let the cache open one for each load: @cache.using(scope)."
+            )
+
+    # -- binding to a cache --------------------------------------------------------------------------------------
+
+    def belong(self, workshop: Workshop) -> None:
+        """Use *workshop*'s cache from the next call on."""
+        engine = workshop.engine
+        self._demand_secret(workshop)
+        workshop.claim(self.name, self._place(), self.where)
+        self.workshop, self.site = workshop, None
+        self.stencil.namespace.update(
+            _ec_table={},  # empty: the first call comes to `_prepared`
+            _ec_read=self._first_read if self.is_async else self._first_read_sync,
+            _ec_clock=engine.clock.monotonic,
+            _ec_l1=engine.l1,
+            _ec_stats=engine.statistics.of(self.name),
+        )
+
+    def belong_later(self, find: Callable[[], Workshop]) -> None:
+        """Use the cache that *find* gives, from the first call on."""
+        self._find = find
+        read = self._first_read if self.is_async else self._first_read_sync
+        self.stencil.namespace.update(_ec_table={}, _ec_read=read)
+
+    def _place(self) -> object:
+        """Where the function is written: decorating it again (a reload) is no second function, unless it closes over
+        something that may be different each time."""
+        code = inspect.unwrap(self.function).__code__
+        return (code.co_filename, code.co_firstlineno) if not self.function.__closure__ else self.function
+
+    def _demand_secret(self, workshop: Workshop) -> None:
+        personal = [parameter.name for parameter in self.parameters if parameter.personal]
+        if personal and workshop.engine.shares and not workshop.secret:
+            raise ConfigurationError(
+                f"{self.where}: {', '.join(personal)} is Personal and this cache is shared through Redis. Set CACHE_SECRET "
+                "(or secret=) to the same random text in all processes, so that keys can't be guessed."
+            )
+
+    def prepared(self) -> Site:
+        """The site; types are looked at now."""
+        if self.site is not None:
+            return self.site
+        if self.workshop is None and self._find is not None:
+            self.belong(self._find())
+        if self.workshop is None:
+            raise NotStarted(f"{self.where} belongs to no cache yet.")
+        annotation = self._return_annotation()
+        self.site = site = self.workshop.site(
+            self.name,
+            options=self.workshop.defaults | self.options,
+            annotation=annotation,
+            load=self._load_async if self.is_async else self._load_sync,
+            parts=self._parts,
+            tags=self.templates.render,
+            borrowed=self.borrowed,
+        )
+        names = self.stencil.namespace
+        names.update(_ec_table=site.table, _ec_site=site, _ec_copy=site.copy)
+        names["_ec_read"] = self.workshop.engine.reader.read if self.is_async else self._read_sync
+        code = self.stencil.wrapper(copies=site.copy is not None, chosen_key=self.chosen is not None).__code__
+        self.stand_in.__code__ = code
+        return site
+
+    def _return_annotation(self) -> object:
+        try:
+            return typing.get_type_hints(self.function, include_extras=True).get("return")
+        except Exception:  # an unresolvable name somewhere in the signature: the self-describing codec takes over
+            return None
+
+    def _parts(self, arguments: Arguments) -> tuple[object, ...]:
+        if self.chosen is not None:
+            return (self.stencil.call_key_by(arguments),)
+        return tuple(self._part(number, arguments[number]) for number in self.keyed)
+
+    def _part(self, number: int, value: object) -> object:
+        by = self.parameters[number].by
+        return value if by is None else by(value)
+
+    # -- loading -------------------------------------------------------------------------------------------------
+
+    async def _load_async(self, *arguments: Any) -> Any:
+        return await self._call(*arguments)
+
+    async def _load_sync(self, *arguments: Any) -> Any:
+        return await asyncio.to_thread(self._call, *arguments)
+
+    async def _call_in_scope(self, *arguments: Any) -> Any:
+        """Open the scope for this load, hand over what it gives, close it."""
+        if self.scope is None:
+            raise TypeError("no scope")
+        async with self.scope() as supplied:
+            made = self.stencil.call_with(self.function, supplied, arguments)
+            return await made
+
+    # -- reading -------------------------------------------------------------------------------------------------
+
+    async def _first_read(self, _: object, key: Hashable, arguments: Arguments) -> Any:
+        site = self.prepared()
+        return await self.engine.reader.read(site, key, arguments)
+
+    def _first_read_sync(self, _: object, key: Hashable, arguments: Arguments) -> Any:
+        return self._read_sync(self.prepared(), key, arguments)
+
+    def _read_sync(self, site: Site, key: Hashable, arguments: Arguments) -> Any:
+        engine = self.engine
+        if engine.on_its_loop():
+            # A plain function that is called on the loop itself can't wait for it; it runs as if it weren't cached.
+            return self._call(*arguments)
+        return engine.portal().run(engine.reader.read(site, key, arguments))
+
+    @property
+    def engine(self) -> Engine:
+        if self.workshop is None:
+            raise NotStarted(f"{self.where} belongs to no cache yet.")
+        return self.workshop.engine
+
+    def handle(self) -> Any:
+        """What the user gets: the stand-in, or for a method a descriptor that knows its instance."""
+        first = next(iter(self.parameters), None)
+        is_method = first is not None and first.name == "self" and "." in self.function.__qualname__.rpartition("<locals>.")[2]
+        return CachedMethod(self) if is_method else self.stand_in
+
+    # -- what it can do beside being called ----------------------------------------------------------------------
+
+    def _dressed(self, stand_in: FunctionType) -> FunctionType:
+        dressed = functools.update_wrapper(stand_in, self.function)
+        if self.scope is not None:
+            signature = inspect.signature(self.function)
+            rest = list(signature.parameters.values())[1:]
+            dressed.__signature__ = signature.replace(parameters=rest)  # type: ignore[attr-defined]  # read by inspect
+        for handle in ("invalidate", "expire", "refresh", "put", "peek", "why", "key", "key_by"):
+            setattr(dressed, handle, getattr(self, handle))
+        return dressed  # type: ignore[return-value]  # update_wrapper returns what it was given
+
+    def _id(self, key: Hashable, arguments: Arguments) -> bytes:
+        return self.prepared().request(key, arguments).key.id
+
+    async def invalidate(self, *args: Any, **kwargs: Any) -> Confirmation:
+        return await self._invalidate(args, kwargs, soft=False)
+
+    async def expire(self, *args: Any, **kwargs: Any) -> Confirmation:
+        return await self._invalidate(args, kwargs, soft=True)
+
+    async def _invalidate(self, args: Any, kwargs: Any, *, soft: bool) -> Confirmation:
+        key, arguments = self.bind(*args, **kwargs)
+        site = self.prepared()
+        site.stats.invalidations += 1
+        self.engine.forget(site.table, key, soft=soft)
+        return await self.engine.invalidator.keys([self._id(key, arguments)], soft=soft)
+
+    async def refresh(self, *args: Any, **kwargs: Any) -> Any:
+        key, arguments = self.bind(*args, **kwargs)
+        return await self.engine.reader.refresh(self.prepared(), key, arguments)
+
+    async def put(self, value: Any, *args: Any, **kwargs: Any) -> Confirmation:
+        key, arguments = self.bind(*args, **kwargs)
+        stored = await self.engine.reader.put(self.prepared(), key, arguments, Loaded(value))
+        return Confirmation.CONFIRMED if stored else Confirmation.PENDING
+
+    async def peek(self, *args: Any, **kwargs: Any) -> Any:
+        key, arguments = self.bind(*args, **kwargs)
+        return await self.engine.reader.peek(self.prepared(), key, arguments)
+
+    async def why(self, *args: Any, **kwargs: Any) -> Why:
+        key, arguments = self.bind(*args, **kwargs)
+        engine = self.engine
+        return await explain(engine, engine.reader, engine.memories, self.prepared(), key, arguments)
+
+    def key(self, *args: Any, **kwargs: Any) -> str:
+        key, arguments = self.bind(*args, **kwargs)
+        return self._id(key, arguments).decode()
+
+    def key_by(self, maker: Callable[..., object]) -> Callable[..., object]:
+        if self.site is not None:
+            raise ConfigurationError(f"{self.where}: key_by comes before the first call; entries with other keys exist.")
+        self.chosen = maker
+        self.stencil.namespace["_ec_key_by"] = maker
+        self.stand_in.__code__ = self.stencil.wrapper(copies=True, chosen_key=True).__code__
+        self.bind = self.stencil.key_maker(chosen_key=True)
+        return maker
+
+
+class CachedMethod:
+    """A cached method. The instance is part of the key: its class needs `__cache_key__()`, or must be encodable."""
+
+    def __init__(self, cached: Cached) -> None:
+        self._cached = cached
+        functools.update_wrapper(self, cached.function)
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        if instance is None:
+            return self._cached.stand_in
+        bound = functools.partial(self._cached.stand_in, instance)
+        functools.update_wrapper(bound, self._cached.function)
+        for handle in ("invalidate", "expire", "refresh", "peek", "why", "key"):
+            setattr(bound, handle, functools.partial(getattr(self._cached, handle), instance))
+        bound.put = lambda value, *args, **kwargs: self._cached.put(value, instance, *args, **kwargs)  # type: ignore[attr-defined]  # a partial takes attributes
+        return bound
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._cached.stand_in(*args, **kwargs)
+
+
+async def _refuse(*_: object) -> Awaitable[Any]:
+    raise NotStarted("this function belongs to no cache yet")
+
+
+def _plain(name: str) -> str:
+    """A name for the generated function; a lambda has none."""
+    return name if name.isidentifier() else "cached_function"

@@ -1,0 +1,74 @@
+"""Tag templates: "user:{user_id}" with the values of a call, checked at decoration."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from evercache.errors import ConfigurationError
+
+__all__ = ["Templates"]
+
+_FORMATTER = string.Formatter()
+
+
+class Templates:
+    """The tags of a call. Texts may use the names of the parameters (and `extra` ones); callables get the arguments."""
+
+    def __init__(
+        self, templates: Iterable[str | Callable[..., object]], names: Iterable[str], where: str, extra: tuple[str, ...] = ()
+    ) -> None:
+        self._names = tuple(names)
+        self._fixed: list[str] = []
+        self._filled: list[str] = []
+        self._called: list[Callable[..., object]] = []
+        for template in templates:
+            if callable(template):
+                self._called.append(template)
+            elif _fields(template, where):
+                self._check(template, where, (*self._names, *extra))
+                self._filled.append(template)
+            else:
+                self._fixed.append(template.format())
+
+    def _check(self, template: str, where: str, known: tuple[str, ...]) -> None:
+        for name in _fields(template, where):
+            if name not in known:
+                raise ConfigurationError(
+                    f"{where}: the tag {template!r} uses {name!r}, which is none of its names: {', '.join(known) or '(none)'}."
+                )
+
+    def render(self, arguments: tuple[Any, ...], **extra: object) -> tuple[str, ...]:
+        """The tags for these arguments, in the order of the signature."""
+        if not self._filled and not self._called:
+            return tuple(self._fixed)
+        values: Mapping[str, object] = dict(zip(self._names, arguments, strict=True)) | extra
+        tags = [*self._fixed, *(template.format_map(values) for template in self._filled)]
+        for make in self._called:
+            made = make(*arguments)
+            tags += [made] if isinstance(made, str) else list(_texts(made))
+        return tuple(tags)
+
+
+def _texts(made: object) -> Iterable[str]:
+    if not isinstance(made, Iterable):
+        raise ConfigurationError(f"a tag function returned {type(made).__name__}; return a text or several.")
+    for tag in made:
+        if not isinstance(tag, str):
+            raise ConfigurationError(f"a tag function returned a {type(tag).__name__} among its tags; tags are texts.")
+        yield tag
+
+
+def _fields(template: object, where: str) -> list[str]:
+    """The first names of the fields of a template."""
+    if not isinstance(template, str) or not template:
+        raise ConfigurationError(f"{where}: a tag is a text that isn't empty, or a function; not {template!r}.")
+    try:
+        fields = [field for _, field, _, _ in _FORMATTER.parse(template) if field is not None]
+    except ValueError as error:
+        raise ConfigurationError(f"{where}: the tag {template!r} can't be read: {error}.") from None
+    names = [field.partition(".")[0].partition("[")[0] for field in fields]
+    if any(not name.isidentifier() for name in names):
+        raise ConfigurationError(f"{where}: the tag {template!r} has an empty field; write the parameter's name in it.")
+    return names

@@ -1,0 +1,129 @@
+"""Where sites are made: name, codec, copier, key and tags of one function, from what the cache was told."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from typing import Any
+
+from evercache.codecs.choose import for_type
+from evercache.codecs.compress import Compressor
+from evercache.codecs.copier import copier_for
+from evercache.codecs.packer import Packer
+from evercache.codecs.sealed import KeyRing
+from evercache.core.entry import Entry
+from evercache.core.keys import digest, encode, readable_name
+from evercache.core.options import Options, Policy
+from evercache.core.protocol import Key
+from evercache.core.readable import readable_part
+from evercache.engine.engine import Engine
+from evercache.engine.site import Arguments, Request, Site
+from evercache.errors import ConfigurationError
+
+__all__ = ["Workshop"]
+
+
+class Workshop:
+    """Makes the sites of one cache, and knows their names."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        namespace: str,
+        secret: bytes,
+        max_bytes: int,
+        compressor: Compressor | None,
+        keyring: KeyRing | None,
+        defaults: Options,
+    ) -> None:
+        self.engine = engine
+        self.secret = secret
+        self.namespace = namespace
+        self.max_bytes = max_bytes
+        self.compressor = compressor or Compressor()
+        self.keyring = keyring
+        self.defaults = defaults
+        self._owners: dict[str, object] = {}
+
+    def claim(self, name: str, owner: object, shown: str) -> None:
+        """*name* belongs to *owner* from now on. Two owners of one name would answer for each other."""
+        before = self._owners.get(name)
+        if before is not None and before != owner:
+            raise ConfigurationError(
+                f"{shown}: the name {name!r} is taken by another cached function; they would answer for each other. "
+                "Give this one a name of its own with key=."
+            )
+        self._owners[name] = owner
+
+    def site(
+        self,
+        name: str,
+        *,
+        options: Options,
+        annotation: object,
+        load: Callable[..., Awaitable[Any]],
+        parts: Callable[[Arguments], Sequence[object]],
+        tags: Callable[[Arguments], tuple[str, ...]],
+        borrowed: bool = False,
+        indexed: bool = False,
+        table: dict[Hashable, Entry] | None = None,
+        named: Callable[[Arguments], str] | None = None,
+        stats: str = "",
+    ) -> Site:
+        """A site. *parts*: what of the arguments is in the key, in the order of the signature; *named*: the name of each
+        call, where it isn't always the same one."""
+        policy: Policy = options.resolve(name)
+        fixed = name, readable_name(name)
+
+        def request(_: Hashable, arguments: Arguments) -> Request:
+            keyed = parts(arguments)
+            title, readable = fixed if named is None else (spoken := named(arguments), readable_name(spoken))
+            if not keyed:
+                return Request(Key(readable.encode(), title), tags(arguments))
+            data = b"".join(map(encode, keyed))
+            return Request(
+                Key(f"{readable}:{digest(data, self.secret)}".encode(), lambda: _spelled(title, keyed)), tags(arguments)
+            )
+
+        packer = Packer(
+            for_type(annotation),
+            compressor=self.compressor,
+            keyring=self.keyring,
+            namespace=self.namespace,
+            version=policy.version,
+            max_bytes=self.max_bytes,
+        )
+        site = Site(
+            name,
+            policy=policy,
+            packer=packer,
+            load=load,
+            request=request,
+            text=lambda key: _spelled_key(name if named is None else "", key),
+            stats=self.engine.statistics.of(stats or name),
+            copy=None if policy.share else copier_for(annotation),
+            borrowed=borrowed,
+            indexed=indexed,
+            table=table,
+        )
+        self.engine.open(site)
+        return site
+
+
+def _spelled(name: str, keyed: Sequence[object]) -> str:
+    """The readable logical key: the name and the arguments, joined by colons."""
+    return ":".join((name, *(readable_part(encode(value)) for value in keyed)))
+
+
+def _spelled_key(name: str, key: Hashable) -> str:
+    """The same, from an L1 key."""
+    if key == ():
+        return name
+    if not name:  # the key itself begins with the name
+        return ":".join(map(readable_part, key)) if isinstance(key, tuple) else str(key)
+    parts = key if isinstance(key, tuple) and not _is_typed_part(key) else (key,)
+    return ":".join((name, *map(readable_part, parts)))
+
+
+def _is_typed_part(key: tuple[object, ...]) -> bool:
+    return len(key) == 2 and isinstance(key[0], type)

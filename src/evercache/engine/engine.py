@@ -1,0 +1,348 @@
+"""The engine: one object that owns everything a cache does, and the only one that knows all its parts.
+
+It is made without I/O, works on memory until it is started, and after it has been stopped. Started, it owns a shared
+store and the tasks of its loop; `stop()` ends all of them. It is the store's listener: invalidations of other processes,
+the lease of L1, partitions that come and go arrive here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import TypeVar
+from weakref import WeakKeyDictionary
+
+from evercache.core.clock import Clock
+from evercache.core.entry import Entry, Lease
+from evercache.core.events import Degraded, Recovered
+from evercache.core.journal import Journal
+from evercache.core.keys import tag_id
+from evercache.core.l1 import L1
+from evercache.core.protocol import Command, LogRecord, Terms
+from evercache.engine.airfield import Airfield
+from evercache.engine.health import Health, Ledger
+from evercache.engine.hooks import Hooks
+from evercache.engine.invalidation import Invalidator
+from evercache.engine.loops import LoopThread, Portal
+from evercache.engine.memory import Bounded, Memories
+from evercache.engine.reader import Reader
+from evercache.engine.site import Site
+from evercache.engine.statistics import Statistics
+from evercache.errors import StoreUnavailable
+from evercache.stores.base import Store
+
+__all__ = ["Engine"]
+
+R = TypeVar("R")
+
+DRAIN = 5.0
+"""Seconds that `stop()` gives to what is running: background loads, unconfirmed invalidations."""
+
+
+class Engine:
+    """Reads, writes and invalidations of one cache in one process."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        store: Callable[[], Store] | None,
+        l1_items: int | None,
+        l1_bytes: int | None,
+        secret: bytes = b"",
+        outage: str = "origin",
+        degraded_ttl: float = 5.0,
+        delta: float = 1.0,
+        enabled: bool = True,
+        terms: Terms | None = None,
+    ) -> None:
+        self.clock = clock
+        self.outage = outage
+        self.degraded_ttl = degraded_ttl
+        self.delta = delta
+        self.enabled = enabled
+        self.terms = terms or Terms()
+        self.l1 = L1(max_items=l1_items, max_weight=l1_bytes)
+        self.l1.on_evict = self._evicted
+        self.l1.on_gone = self._gone
+        self.journal = Journal()
+        self.hooks = Hooks()
+        self.statistics = Statistics()
+        self.memories = Memories()
+        self.degraded = Lease(math.inf)
+        self.invalidator = Invalidator(self)
+        self.reader = Reader(self, self.memories, self.invalidator)
+        self.sites: dict[int, Site] = {}
+        self._secret = secret
+        self._make_store = store
+        self._store: Store | None = None
+        self._home: asyncio.AbstractEventLoop | None = None
+        self._pid = os.getpid()
+        self._airfields: WeakKeyDictionary[asyncio.AbstractEventLoop, Airfield] = WeakKeyDictionary()
+        self._tag_names: Bounded[bytes, str] = Bounded(10_000)
+        self._tag_ids: Bounded[str, bytes] = Bounded(10_000)
+        self._ledger = Ledger(clock.monotonic())
+        self._private: LoopThread | None = None
+        self._journalling: asyncio.Task[None] | None = None
+        if self.shares:
+            self.l1.shared = True
+            self.l1.leases = (self.degraded,)
+
+    # -- start and stop ------------------------------------------------------------------------------------------
+
+    @property
+    def shares(self) -> bool:
+        return self._make_store is not None
+
+    @property
+    def unstarted(self) -> bool:
+        return self._store is None
+
+    @property
+    def store(self) -> Store | None:
+        """The shared store, while the engine is started in this process."""
+        return self._store
+
+    async def start(self) -> None:
+        """Connect to the shared store, if there is one. Never fails because it is away. Idempotent in one loop."""
+        loop = asyncio.get_running_loop()
+        if self._store is not None and self._home is loop and self._pid == os.getpid():
+            return
+        self._pid, self._home = os.getpid(), loop
+        self._ledger = Ledger(self.clock.monotonic())
+        if self._make_store is None:
+            return
+        self._store = store = self._make_store()
+        self.l1.flush(self.degraded)
+        self.l1.leases = (self.degraded, *(Lease(-math.inf) for _ in range(store.partitions)))
+        await store.start(self)
+
+    async def stop(self, drain: float = DRAIN) -> None:
+        """Drain what must not be lost, then end every task and connection. Afterwards the cache works on memory again."""
+        airfield = self._airfields.get(asyncio.get_running_loop())
+        if airfield is not None:
+            await airfield.drain(drain)
+            await airfield.close()
+        private, self._private = self._private, None
+        if private is not None:
+            await asyncio.to_thread(private.close)
+        store, self._store = self._store, None
+        self._home = None
+        if store is not None:
+            await store.close()
+            for lease in self.l1.leases[1:]:
+                self.l1.flush(lease)
+
+    # -- what the parts ask --------------------------------------------------------------------------------------
+
+    @property
+    def partitions(self) -> int:
+        return 1 if self._store is None else self._store.partitions
+
+    def partition_of(self, key: bytes) -> int:
+        return 0 if self._store is None else self._store.partition_of(key)
+
+    def lease_of(self, partition: int) -> Lease:
+        leases = self.l1.leases
+        return leases[0] if len(leases) == 1 else leases[partition + 1]
+
+    def reachable(self, partition: int) -> bool:
+        store = self._store
+        if store is None or not self.enabled or self._home is not asyncio.get_running_loop():
+            return False
+        return store.trusted(partition)
+
+    def airfield(self) -> Airfield:
+        loop = asyncio.get_running_loop()
+        if self._pid != os.getpid():
+            self._after_fork()
+        found = self._airfields.get(loop)
+        if found is None:
+            found = self._airfields[loop] = Airfield(loop)
+        return found
+
+    def airfields(self) -> Iterable[Airfield]:
+        """The airfields of all loops; an invalidation concerns the flights of each."""
+        return tuple(self._airfields.values())
+
+    def _after_fork(self) -> None:
+        """In a child of the process that was started: its connections are not ours. The leases lapse by themselves."""
+        self._pid = os.getpid()
+        self._store = self._home = self._private = None
+        self._airfields = WeakKeyDictionary()
+        for lease in self.l1.leases:
+            self.l1.flush(lease)
+
+    def now(self, partition: int) -> int:
+        if self._store is None:
+            return int(self.clock.monotonic() * 1000)
+        return self._store.now(partition)
+
+    def note_load(self, seconds: float) -> None:
+        if self._store is not None:
+            self._store.note_load(seconds)
+
+    def tag_id(self, name: str) -> bytes:
+        found = self._tag_ids.get(name)
+        if found is None:
+            found = tag_id(name, self._secret)
+            self._tag_ids.put(name, found)
+            self._tag_names.put(found, name)
+        return found
+
+    def tag_name(self, tag: bytes) -> str:
+        """The name of a hashed tag, if this process has seen it; else the hash."""
+        return self._tag_names.get(tag) or tag.decode("ascii", "replace")
+
+    async def execute(self, partition: int, command: Command[R]) -> R:
+        store = self._store
+        if store is None:
+            raise StoreUnavailable("the cache is not started; use `async with cache:`", reason="not started")
+        if self._home is not asyncio.get_running_loop():
+            return await self._execute_at_home(store, partition, command)
+        return await store.execute(partition, command)
+
+    async def _execute_at_home(self, store: Store, partition: int, command: Command[R]) -> R:
+        """From another loop than the one the store lives in: hand the command over and wait for its reply."""
+        home = self._home
+        if home is None or home.is_closed():
+            raise StoreUnavailable("the loop that started the cache is closed", reason="not started")
+        handed = asyncio.run_coroutine_threadsafe(store.execute(partition, command), home)
+        return await asyncio.wrap_future(handed)
+
+    # -- sites ---------------------------------------------------------------------------------------------------
+
+    def open(self, site: Site) -> None:
+        """Make a site known; its table is L1's from now on."""
+        self.sites[id(site.table)] = site
+        self.l1.register(site.table, site.text)
+
+    def _evicted(self, entry: Entry) -> None:
+        site = self.sites.get(id(entry.table))
+        if site is not None:
+            site.stats.evictions += 1
+        self.memories.met((id(entry.table), entry.key), "evicted")
+
+    def _gone(self, entry: Entry, why: str) -> None:
+        if why.startswith("tag "):
+            why = f"invalidated by tag {self.tag_name(why[4:].encode())}"
+        self.memories.met((id(entry.table), entry.key), why)
+
+    def forget(self, table: dict[Hashable, Entry], key: Hashable, *, soft: bool = False) -> None:
+        """Take one entry out of L1, or make it stale: alone, entries are known by their place and not by their id."""
+        entry = table.get(key)
+        if entry is None:
+            return
+        if soft and not self.shares:
+            entry.stale = True
+        else:
+            self.l1.drop(entry)
+            self.memories.met((id(table), key), "invalidated")
+
+    # -- plain functions -----------------------------------------------------------------------------------------
+
+    def on_its_loop(self) -> bool:
+        """Whether this is the thread of a loop that runs: waiting here would stop it."""
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return False
+        return True
+
+    def portal(self) -> Portal:
+        """The way from a plain thread to the loop that started the cache, or to one of its own."""
+        if self._home is not None and not self._home.is_closed():
+            return Portal(self._home)
+        if self._private is None:
+            self._private = LoopThread("evercache")
+        return Portal(self._private.loop)
+
+    # -- health --------------------------------------------------------------------------------------------------
+
+    def health(self) -> Health:
+        """How the cache is now. O(partitions), no I/O."""
+        if not self.enabled:
+            return Health("degraded", "CACHE_ENABLED is false: every read is a load", owed=len(self.journal))
+        if not self.shares:
+            return Health("memory")
+        if self._store is None:
+            return Health("degraded", "not started", owed=len(self.journal))
+        return self._ledger.health(self.partitions, len(self.journal), self.clock.monotonic())
+
+    # -- what the store tells ------------------------------------------------------------------------------------
+
+    def leased(self, partition: int, until: float) -> None:
+        self.lease_of(partition).until = until
+
+    def flushed(self, partition: int) -> None:
+        lease = self.lease_of(partition)
+        lease.until = -math.inf
+        self.l1.flush(lease)
+        self.statistics.flushes += 1
+
+    def logged(self, partition: int, records: Sequence[LogRecord]) -> None:  # noqa: ARG002
+        for record in records:
+            self.l1.apply(record)
+            for airfield in self._airfields.values():
+                airfield.flights.doom(record)
+
+    def woken(self, partition: int, keys: Sequence[bytes]) -> None:  # noqa: ARG002
+        airfield = self._airfields.get(self._home) if self._home is not None else None
+        if airfield is None:
+            return
+        for key in keys:
+            event = airfield.wakes.get(key)
+            if event is not None:
+                event.set()
+
+    def owed(self, partition: int, limit: int) -> Sequence[tuple[int, Command[object]]]:
+        return self.journal.owed(partition, limit)
+
+    def settled(self, partition: int, operations: Sequence[int]) -> None:
+        self.journal.settle(partition, operations)
+
+    def changed(self, partition: int, *, trusted: bool, reason: str) -> None:
+        seconds = self._ledger.changed(partition, trusted=trusted, reason=reason, now=self.clock.monotonic())
+        if seconds is None:
+            return
+        if trusted:
+            self.l1.flush(self.degraded)
+            self.statistics.recoveries += 1
+            self.hooks.emit(Recovered(partition, seconds))
+        else:
+            degradations = self.statistics.degradations
+            degradations[reason] = degradations.get(reason, 0) + 1
+            self.hooks.emit(Degraded(partition, reason))
+
+    def restarted(self, partition: int) -> None:
+        """The server lost what it had, perhaps; the store has already made everything on it invalid."""
+        self.flushed(partition)
+
+    def owing(self, partition: int) -> None:
+        """An invalidation went into the journal while the store may still be trusted: it is repeated from here."""
+        airfield = self._airfields.get(self._home) if self._home is not None else None
+        if self._store is None or airfield is None or (self._journalling is not None and not self._journalling.done()):
+            return
+        if self._home is asyncio.get_running_loop():
+            self._journalling = airfield.spawn(self._repeat(), "repeats invalidations")
+
+    async def _repeat(self) -> None:
+        """Repeat what the trusted partitions owe; the others ask for theirs when they return."""
+        pause = 0.05
+        while len(self.journal):
+            await self.clock.sleep(pause)
+            pause = min(1.0, pause * 2)
+            for partition in range(self.partitions):
+                if self.reachable(partition) and await self._repay(partition):
+                    pause = 0.05
+
+    async def _repay(self, partition: int) -> bool:
+        for operation, command in self.journal.owed(partition, 512):
+            try:
+                await self.execute(partition, command)
+            except StoreUnavailable:
+                return False
+            self.journal.settle(partition, (operation,))
+        return True

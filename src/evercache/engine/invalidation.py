@@ -1,0 +1,152 @@
+"""The life of an invalidation.
+
+    doom the own flights it concerns, forget it in the own L1
+    send it to the store: the key's partition, or all partitions for a tag, a pattern, the namespace
+    doom once more: a flight may have looked before the store knew, and landed after the first time
+    no answer: into the journal, which quarantines it here and repeats it until it is confirmed
+
+CONFIRMED is only said when the store has said so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Iterable, Sequence
+from enum import Enum
+
+from evercache.core.events import Invalidated
+from evercache.core.protocol import (
+    Ban,
+    Command,
+    Distrust,
+    ExpireKey,
+    ExpireTag,
+    InvalidateKey,
+    InvalidateTag,
+    LogRecord,
+)
+from evercache.engine.context import Context
+from evercache.errors import InvalidationPending, StoreUnavailable
+
+__all__ = ["Confirmation", "Invalidator"]
+
+
+class Confirmation(Enum):
+    """What is known about an invalidation when the call returns.
+
+    - `CONFIRMED`: no read that starts later, in any process, gets a value loaded before it (from L1: Δ later).
+    - `PENDING`: the store could not be reached. This process no longer uses what was invalidated, the journal repeats
+      the invalidation until it is confirmed; other processes may still use it until then.
+    """
+
+    CONFIRMED = "confirmed"
+    PENDING = "pending"
+
+    def __bool__(self) -> bool:
+        return self is Confirmation.CONFIRMED
+
+
+class Invalidator:
+    """Sends what writers say. One for each engine."""
+
+    def __init__(self, engine: Context) -> None:
+        self.engine = engine
+
+    async def keys(self, ids: Sequence[bytes], *, soft: bool = False) -> Confirmation:
+        """Invalidate (or expire) entries by their ids."""
+        kind, command = ("x", ExpireKey) if soft else ("k", InvalidateKey)
+        orders = [(self.engine.partition_of(id), command(id)) for id in ids]  # noqa: A001
+        records = [LogRecord(kind, id) for id in ids]  # noqa: A001
+        return await self._carry_out("key", records, orders, soft=soft)
+
+    async def tags(self, tags: Sequence[bytes], *, soft: bool = False) -> Confirmation:
+        """Invalidate (or expire) everything that carries one of these tags: one command each and partition."""
+        kind, command = ("y", ExpireTag) if soft else ("t", InvalidateTag)
+        orders = [(p, command(tag, _candidate(), self.engine.terms)) for tag in tags for p in self._everywhere()]
+        return await self._carry_out("tag", [LogRecord(kind, tag) for tag in tags], orders, soft=soft)
+
+    async def pattern(self, pattern: str) -> Confirmation:
+        """Invalidate every key whose text matches the glob."""
+        record = LogRecord("b", pattern.encode("utf-8", "surrogatepass"))
+        orders = [(p, Ban(pattern, _candidate(), self.engine.terms)) for p in self._everywhere()]
+        return await self._carry_out("pattern", [record], orders)
+
+    async def everything(self) -> Confirmation:
+        """Invalidate the whole namespace; O(1)."""
+        orders = [(p, self._distrust()) for p in self._everywhere()]
+        return await self._carry_out("namespace", [LogRecord("n", b"")], orders)
+
+    def _everywhere(self) -> Iterable[int]:
+        return range(self.engine.partitions)
+
+    def _distrust(self) -> Distrust:
+        return Distrust(_candidate(), self.engine.terms)
+
+    # -- carrying out --------------------------------------------------------------------------------------------
+
+    async def _carry_out(
+        self,
+        kind: str,
+        records: Sequence[LogRecord],
+        orders: Sequence[tuple[int, Command[None]]],
+        *,
+        soft: bool = False,
+    ) -> Confirmation:
+        engine = self.engine
+        started = engine.clock.monotonic()
+        self.doom(records)
+        confirmation = Confirmation.CONFIRMED
+        if engine.shares:
+            # The caller may be cancelled; what it said about its data may not be.
+            sending = engine.airfield().spawn(self._send_all(orders), "invalidates")
+            confirmation = await asyncio.shield(sending)
+            self.doom(records)
+        self._count(kind, len(records), confirmation, started, soft=soft)
+        return confirmation
+
+    async def _send_all(self, orders: Sequence[tuple[int, Command[None]]]) -> Confirmation:
+        sent = await asyncio.gather(*(self._send(partition, command) for partition, command in orders))
+        return Confirmation.CONFIRMED if all(sent) else Confirmation.PENDING
+
+    async def _send(self, partition: int, command: Command[None]) -> bool:
+        try:
+            await self.engine.execute(partition, command)
+        except StoreUnavailable:
+            self.engine.journal.note(partition, command, self._distrust)
+            self.engine.owing(partition)
+            return False
+        return True
+
+    def doom(self, records: Iterable[LogRecord]) -> None:
+        """Forget it here: in L1, and in the flights of every loop."""
+        engine = self.engine
+        for record in records:
+            engine.l1.apply(record)
+            for airfield in engine.airfields():
+                airfield.flights.doom(record)
+
+    def _count(self, kind: str, count: int, confirmation: Confirmation, started: float, *, soft: bool) -> None:
+        statistics = self.engine.statistics
+        if confirmation is Confirmation.CONFIRMED:
+            statistics.confirmed += count
+        else:
+            statistics.pending += count
+        hooks = self.engine.hooks
+        if hooks.observers:
+            seconds = self.engine.clock.monotonic() - started
+            hooks.emit(Invalidated(kind, "soft" if soft else "hard", count, confirmation.value, seconds))
+
+
+def demand(confirmation: Confirmation, what: str) -> Confirmation:
+    """Raise InvalidationPending unless it is CONFIRMED; for callers that asked for an error."""
+    if confirmation is Confirmation.PENDING:
+        raise InvalidationPending(
+            f"the invalidation of {what} is not confirmed: the shared store doesn't answer. It is journalled and will be "
+            "repeated; until then other processes may serve the old value."
+        )
+    return confirmation
+
+
+def _candidate() -> bytes:
+    return secrets.token_hex(8).encode()

@@ -1,0 +1,225 @@
+"""The pilot drives a course over the real world: it performs each step and hands the reply back.
+
+What a step means is decided in `core.course`; here is only how it is done with asyncio, a store and a loader.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import random
+import secrets
+from collections.abc import Callable, Generator
+from typing import Any
+
+from evercache.codecs.exceptions import decode_exception, encode_exception
+from evercache.core.course import Decode, Encode, Failed, Load, Loaded, Step, Wait
+from evercache.core.events import LoadFailed, Uncacheable
+from evercache.core.events import Loaded as LoadedEvent
+from evercache.core.flight import Landing
+from evercache.core.protocol import Begin, Begun, Command, Key, Renew
+from evercache.core.record import NEVER_DIES, Record
+from evercache.engine.airfield import Airfield
+from evercache.engine.context import Context
+from evercache.engine.loading import MISSING, LoadContext, entered
+from evercache.engine.site import CachedError, Site
+from evercache.engine.waiting import within
+from evercache.errors import CodecError, StoreUnavailable
+
+__all__ = ["Pilot"]
+
+OFF_LOOP = 256 * 1024
+"""Values from this size on are encoded and decoded in a thread, so that one of them never stalls the loop."""
+
+VALUE, ERROR = b"v", b"e"
+_log = logging.getLogger("evercache")
+
+
+class Pilot:
+    """Flies one flight of one call. Made for the flight, thrown away after it."""
+
+    def __init__(
+        self, engine: Context, airfield: Airfield, site: Site, arguments: tuple[Any, ...], key: Key, lock: bytes
+    ) -> None:
+        self.engine = engine
+        self.airfield = airfield
+        self.site = site
+        self.arguments = arguments
+        self.key = key
+        self.lock = lock
+        self.partition = engine.partition_of(key.id)
+
+    async def drive(self, course: Generator[Step, Any, Landing]) -> Landing:
+        """Perform the steps of *course* until it lands."""
+        try:
+            step = next(course)
+            while True:
+                try:
+                    reply = await self.perform(step)
+                except (StoreUnavailable, CodecError) as error:
+                    step = course.throw(error)
+                else:
+                    step = course.send(reply)
+        except StopIteration as stop:
+            landing: Landing = stop.value
+            return landing
+
+    async def perform(self, step: Step) -> Any:
+        """The reply to one step."""
+        match step:
+            case Command():
+                if isinstance(step, Begin):
+                    self.airfield.expect(self.key.id)
+                return await self.engine.execute(self.partition, step)
+            case Load():
+                return await self._load(step)
+            case Decode():
+                return await self._decode(step.record)
+            case Encode():
+                return await self._encode(step.loaded)
+            case Wait():
+                return await self._wait(step.seconds)
+
+    # -- waiting for another process -----------------------------------------------------------------------------
+
+    async def _wait(self, seconds: float) -> bool:
+        event = self.airfield.wakes.get(self.key.id)
+        if event is None:
+            return False
+        # A little more than the lock's remaining life: when we ask again, a dead holder's lock is gone.
+        waiting = self.airfield.spawn(_until(event), "waits for another process")
+        try:
+            return await within(self.engine.clock, seconds + 0.005, waiting)
+        finally:
+            waiting.cancel()
+
+    # -- loading -------------------------------------------------------------------------------------------------
+
+    async def _load(self, step: Load) -> Loaded | Failed:
+        renewing = None
+        if step.begun is not None and step.begun.generation is not None:
+            renewing = self.airfield.spawn(self._renew(step.begun, step.begun.generation), "renews a load")
+        spare = step.spare.value if step.spare is not None else MISSING
+        try:
+            return await self._run(LoadContext(spare))
+        finally:
+            if renewing is not None:
+                renewing.cancel()
+
+    async def _renew(self, begun: Begun, generation: bytes) -> None:
+        """Keep generation and lock alive for as long as the load takes."""
+        pause = self.engine.terms.lock / 3000
+        while True:
+            await self.engine.clock.sleep(pause)
+            try:
+                if not await self.engine.execute(
+                    self.partition, Renew(self.key, generation, self.lock if begun.holder else b"", self.engine.terms)
+                ):
+                    return
+            except StoreUnavailable:
+                continue
+
+    async def _run(self, context: LoadContext) -> Loaded | Failed:
+        site, clock = self.site, self.engine.clock
+        stats = site.stats
+        started = clock.monotonic()
+        stats.loads += 1
+        entered(context)
+        try:
+            value = await site.load(*self.arguments)
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            return Failed(error)  # the loader cancelled itself; that is its answer
+        except Exception as error:
+            return self._failed(error, clock.monotonic() - started)
+        seconds = clock.monotonic() - started
+        stats.load_seconds += seconds
+        self.engine.note_load(seconds)
+        if self.engine.hooks.observers:
+            self.engine.hooks.emit(LoadedEvent(site.name, self.key.id.decode(), seconds))
+        loaded = context.loaded(value, seconds, self.engine.tag_id)
+        if value is None and loaded.ttl is None:
+            loaded.ttl = site.policy.negative_for(None)
+        if site.policy.when is not None and not loaded.skip and not site.policy.when(value):
+            loaded.skip = True
+        return loaded
+
+    def _failed(self, error: Exception, seconds: float) -> Failed:
+        site = self.site
+        site.stats.load_failures += 1
+        if self.engine.hooks.observers:
+            kind = type(error)
+            self.engine.hooks.emit(LoadFailed(site.name, self.key.id.decode(), kind.__qualname__, seconds))
+        ttl = site.policy.negative_for(error)
+        if ttl is None:
+            return Failed(error)
+        site.stats.negative += 1
+        return Failed(error, Loaded(CachedError(error), seconds, ttl=ttl))
+
+    # -- values --------------------------------------------------------------------------------------------------
+
+    async def _decode(self, record: Record) -> Any:
+        payload: bytes = record.payload
+        kind, body = payload[:1], payload[1:]
+        if kind == ERROR:
+            error = decode_exception(body, self._named_errors())
+            if error is None:
+                raise CodecError("a stored exception is of no class that negative_ttl names; the entry counts as a miss")
+            return CachedError(error)
+        if kind != VALUE:
+            raise CodecError("a stored payload begins with an unknown mark; the entry counts as a miss")
+        return await self._off_loop(len(body), self.site.packer.unpack, body, self.key.id)
+
+    async def _encode(self, loaded: Loaded) -> tuple[Record, int | None]:
+        value = loaded.value
+        if isinstance(value, CachedError):
+            payload = ERROR + encode_exception(value.error, self._named_errors())
+        else:
+            try:
+                size = len(value) if isinstance(value, bytes | str | list | dict | tuple | set) else 0
+                payload = VALUE + await self._off_loop(size, self.site.packer.pack, value, self.key.id)
+            except CodecError as error:
+                self._complain(error)
+                raise
+        policy = self.site.policy
+        ttl = policy.life(policy.ttl if loaded.ttl is None else loaded.ttl, random.random())  # noqa: S311 - jitter
+        now = self.engine.now(self.partition)
+        life = ttl + policy.spare_for
+        record = Record(
+            fill=secrets.token_bytes(16),
+            namespace=b"",
+            ban=b"",
+            born=now,
+            fresh_until=NEVER_DIES if math.isinf(ttl) else now + max(1, int(ttl * 1000)),
+            dead_at=NEVER_DIES if math.isinf(life) else now + max(1, int(life * 1000)),
+            load_ms=int(loaded.seconds * 1000),
+            schema=self.site.packer.schema,
+            payload=payload,
+        )
+        return record, None if math.isinf(life) else max(1, int(life * 1000))
+
+    def _named_errors(self) -> tuple[type[BaseException], ...]:
+        return tuple(kind for kind in self.site.policy.negative if kind is not None)
+
+    async def _off_loop(self, size: int, work: Callable[..., Any], *arguments: Any) -> Any:
+        if size < OFF_LOOP:
+            return work(*arguments)
+        return await asyncio.to_thread(work, *arguments)
+
+    def _complain(self, error: CodecError) -> None:
+        """Said once for each function: the value is served, and not cached."""
+        site = self.site
+        site.stats.uncacheable += 1
+        reason = type(error).__name__
+        if reason in site.warned:
+            return
+        site.warned.add(reason)
+        _log.warning("%s: %s. The value is served and not stored; said once.", site.name, error)
+        self.engine.hooks.emit(Uncacheable(site.name, reason))
+
+
+async def _until(event: asyncio.Event) -> None:
+    await event.wait()

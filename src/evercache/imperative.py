@@ -1,0 +1,219 @@
+"""The calls that name their key themselves: get, set, get_or_load, get_many_or_load.
+
+A key is a text, which stands readable in Redis ("tasks:open"), or a tuple of a text and more, of which only the first
+does: ("user", email). Values of one key are kept by type: who sets with a type reads with the same one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
+from typing import Any
+
+from evercache.core.course import Loaded
+from evercache.core.entry import Entry
+from evercache.core.keys import part
+from evercache.core.options import Options, as_seconds
+from evercache.decorators.workshop import Workshop
+from evercache.engine.invalidation import Confirmation
+from evercache.engine.loading import MISSING, current
+from evercache.engine.site import Arguments, Site
+from evercache.errors import ConfigurationError
+
+__all__ = ["Imperative", "KeyLike"]
+
+KeyLike = str | tuple[Any, ...]  # Any: what an argument of a cached function could be
+BATCH_PATIENCE = 0.005
+"""Seconds that a batch waits for keys that are still looked up, once the first one has to be loaded."""
+
+
+class Imperative:
+    """The direct calls of one (named) cache."""
+
+    def __init__(self, workshop: Workshop, name: str, defaults: Options) -> None:
+        self.workshop = workshop
+        self.defaults = defaults
+        self.engine = workshop.engine
+        self.name = name
+        self._tables: dict[object, dict[Hashable, Entry]] = {}
+        self._sites: dict[object, Site] = {}
+
+    # -- calls ---------------------------------------------------------------------------------------------------
+
+    async def get(self, key: KeyLike, annotation: object) -> Any:
+        site, place, arguments = self._call(key, Options(), annotation)
+        return await self.engine.reader.peek(site, place, arguments)
+
+    async def get_or_load(
+        self, key: KeyLike, load: Callable[[], Awaitable[Any]], options: Options, annotation: object
+    ) -> Any:
+        site, place, arguments = self._call(key, options, annotation, load)
+        return await self.engine.reader.read(site, place, arguments)
+
+    async def set(self, key: KeyLike, value: Any, options: Options, annotation: object) -> Confirmation:
+        site, place, arguments = self._call(key, options, _kind(value) if annotation is None else annotation)
+        ttl = None if options.ttl is None else as_seconds(options.ttl, "set: ttl")
+        stored = await self.engine.reader.put(site, place, arguments, Loaded(value, ttl=ttl))
+        return Confirmation.CONFIRMED if stored else Confirmation.PENDING
+
+    async def drop(self, keys: Iterable[KeyLike], *, soft: bool = False) -> Confirmation:
+        ids = []
+        for key in keys:
+            site, place, arguments = self._call(key, Options(), None)
+            ids.append(site.request(place, arguments).key.id)
+            for table in self._tables.values():
+                self.engine.forget(table, place, soft=soft)
+        return await self.engine.invalidator.keys(ids, soft=soft)
+
+    async def get_many_or_load(
+        self,
+        name: str,
+        ids: Iterable[Any],
+        load_many: Callable[[list[Any]], Awaitable[Mapping[Any, Any]]],
+        options: Options,
+        annotation: object,
+    ) -> dict[Any, Any]:
+        """One value for each id that has one. What is missing is loaded by one call of *load_many*."""
+        wanted = list(dict.fromkeys(ids))
+        batch = Batch(load_many, wanted, self.engine.clock.sleep)
+
+        async def one(id: Any) -> Any:  # noqa: A001 - the word of the caller
+            site, place, arguments = self._call((name, id), options, annotation, lambda: batch.load(id))
+            try:
+                return await self.engine.reader.read(site, place, arguments)
+            finally:
+                batch.settled(id)
+
+        values = await asyncio.gather(*map(one, wanted), return_exceptions=True)
+        failed = next((value for value in values if isinstance(value, BaseException)), None)
+        if failed is not None:
+            raise failed
+        return {id: value for id, value in zip(wanted, values, strict=True) if value is not MISSING}  # noqa: A001
+
+    # -- sites ---------------------------------------------------------------------------------------------------
+
+    def _call(
+        self, key: KeyLike, options: Options, annotation: object, load: Callable[[], Awaitable[Any]] | None = None
+    ) -> tuple[Site, Hashable, Arguments]:
+        words = self._words(key)
+        tags = tuple(options.tags or ())
+        if any(not isinstance(tag, str) for tag in tags):
+            raise ConfigurationError("tags of a direct call are texts; functions and templates belong to decorators.")
+        place = words[0] if len(words) == 1 else (words[0], *map(part, words[1:]))
+        return self._site(options, annotation), place, (words, tags, load)
+
+    def _words(self, key: KeyLike) -> tuple[Any, ...]:
+        words = (key,) if isinstance(key, str) else tuple(key)
+        if not words or not isinstance(words[0], str) or not words[0]:
+            raise ConfigurationError(f"a key is a text or a tuple that begins with one; not {type(key).__name__}.")
+        return (f"{self.name}:{words[0]}", *words[1:]) if self.name else words
+
+    def _site(self, options: Options, annotation: object) -> Site:
+        said = _said(options)
+        known = self._sites.get((annotation, said))
+        if known is None:
+            if len(self._sites) >= 1_000:
+                self._sites.clear()
+            known = self._sites[annotation, said] = self.workshop.site(
+                self.name or "direct",
+                options=self.defaults | _without_tags(options),
+                annotation=annotation,
+                load=_load,
+                parts=lambda arguments: arguments[0][1:],
+                tags=lambda arguments: arguments[1],
+                indexed=True,
+                table=self._tables.setdefault(annotation, {}),
+                named=lambda arguments: arguments[0][0],
+            )
+        return known
+
+
+
+async def _load(_: object, __: object, load: Callable[[], Awaitable[Any]]) -> Any:
+    return await load()
+
+
+def _kind(value: object) -> object:
+    """The type by which a value is kept when none is given: its class, if that is more than a builtin."""
+    kind = type(value)
+    return None if kind.__module__ in ("builtins", "datetime", "decimal", "uuid") else kind
+
+
+def _without_tags(options: Options) -> Options:
+    return Options(**{name: getattr(options, name) for name in Options.__slots__ if name != "tags"})
+
+
+def _said(options: Options) -> tuple[Any, ...]:
+    negative = options.negative_ttl
+    frozen = tuple(negative.items()) if isinstance(negative, Mapping) else negative
+    rest = (getattr(options, name) for name in Options.__slots__ if name not in ("tags", "negative_ttl"))
+    return (frozen, *rest)
+
+
+class Batch:
+    """Gathers the ids of one `get_many_or_load` that have to be loaded, and loads them together.
+
+    It goes as soon as every id has either been answered or asked for, and at the latest a few milliseconds after the
+    first one asked: an id that another process is loading must not hold up the others.
+    """
+
+    def __init__(
+        self,
+        load_many: Callable[[list[Any]], Awaitable[Mapping[Any, Any]]],
+        wanted: Iterable[Any],
+        sleep: Callable[[float], Awaitable[None]],
+    ) -> None:
+        self._load_many = load_many
+        self._open = set(wanted)
+        self._sleep = sleep
+        self._asked: dict[Any, asyncio.Future[Any]] = {}
+        self._alarm: asyncio.Future[None] | None = None
+        self._running: set[asyncio.Future[None]] = set()
+
+    async def load(self, id: Any) -> Any:  # noqa: A002
+        """The value of *id*, or MISSING if *load_many* had none."""
+        future = self._asked[id] = asyncio.get_running_loop().create_future()
+        self._open.discard(id)
+        if not self._open:
+            self._go()
+        elif self._alarm is None:
+            self._alarm = asyncio.ensure_future(self._late())
+        value = await future
+        if value is MISSING:
+            current().skip()
+        return value
+
+    def settled(self, id: Any) -> None:  # noqa: A002
+        """*id* was answered without us."""
+        self._open.discard(id)
+        if not self._open and self._asked:
+            self._go()
+
+    async def _late(self) -> None:
+        await self._sleep(BATCH_PATIENCE)
+        self._alarm = None
+        self._go()
+
+    def _go(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        asked, self._asked = self._asked, {}
+        if asked:
+            running = asyncio.ensure_future(self._run(asked))
+            self._running.add(running)
+            running.add_done_callback(self._running.discard)
+
+    async def _run(self, asked: dict[Any, asyncio.Future[Any]]) -> None:
+        try:
+            values = await self._load_many(list(asked))
+        except BaseException as error:
+            for future in asked.values():
+                if not future.done():
+                    future.set_exception(error)
+            if not isinstance(error, Exception):
+                raise
+            return
+        for id, future in asked.items():  # noqa: A001
+            if not future.done():
+                future.set_result(values.get(id, MISSING))
