@@ -144,7 +144,8 @@ def _mutants() -> Iterator[tuple[str, type, Mix, Kit]]:
     for broken in (NotDoomedAfter, NeverDoomed):
         yield "process", broken, WITH_L1, own
     yield "process", PutNotDoomedAfter, replace(L1_PUT, poll=0.9, lag=0.25), own
-    yield "process", SettledQuietly, replace(JOURNAL, l1=True, late_tags=True, reads=8, lag=0.2, poll=0.9), own
+    patient = replace(refused, l1=True, late_tags=True, writes=10, reads=20, lag=0.3, poll=1.5, loss=0.0, faults=0.002)
+    yield "process", SettledQuietly, patient, own
     for broken in (EpochAtConnectOnly, KnownByProcess):
         identify = by_process if broken is KnownByProcess else own.identify
         yield "process", broken, replace(FAILOVER, faults=0.05), Kit(identify=identify)

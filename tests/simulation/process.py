@@ -1,42 +1,34 @@
 """One process of a simulated world: what an engine does around the core, over virtual time instead of asyncio.
 
-Readers, flights, invalidations, the replay of the journal and the follower of the log are generators for
+Readers, flights, writers (`writer.py`), the replay of the journal and the follower of the log are generators for
 `scheduler.Scheduler`. Everything that decides (Course, Flights, L1, LogReader, Journal) is the library's own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
-from contextlib import suppress
+from collections.abc import Iterable
 from typing import Any
 
-from evercache.core.course import Ask, Decode, Encode, Failed, Load, Loaded
+from evercache.core.course import Ask
 from evercache.core.entry import Entry, Lease
 from evercache.core.flight import Flight, Landing, Ticks
 from evercache.core.protocol import (
-    Ban,
     Command,
-    Distrust,
-    ExpireKey,
-    ExpireTag,
-    InvalidateKey,
-    InvalidateTag,
     Key,
-    LogRecord,
-    Renew,
 )
 from evercache.core.record import Record
-from evercache.errors import CodecError, StoreUnavailable
+from evercache.errors import StoreUnavailable
 from tests.simulation.history import Invalidation, Value, Violation
+from tests.simulation.pilot import Flow
 from tests.simulation.scheduler import Connection, OpenLog, ReadLog
+from tests.simulation.writer import Writer
 
 __all__ = ["Process"]
 
 SCHEMA = b"\0" * 8
-Flow = Generator[Any, Any, Any]
 
 
-class Process:
+class Process(Writer):
     """Two of them share a server in most worlds."""
 
     def __init__(self, world: Any, name: str) -> None:
@@ -203,80 +195,6 @@ class Process:
         entry = Entry(self.table, key.id, value, fresh_until=until, dead_at=until, weight=1, lease=self.lease)
         return self.l1.insert(entry, since=flight.since, id=key.id, tags=value.tags, text=lambda: key.text)
 
-    # -- the steps of a flight -----------------------------------------------------------------------------------
-
-    def drive(self, key: Key, flight: Flight, course: Flow, given: Loaded | None = None) -> Flow:
-        """Answer the local steps of a course, pass its commands on.
-
-        A *given* value counts as loaded when the store hears of it first: who puts is a writer, and writers are ordered
-        by the store.
-        """
-        world = self.world
-        reply: Any = None
-        error: Exception | None = None
-        for _ in range(100):
-            try:
-                step = course.throw(error) if error is not None else course.send(reply)
-            except StopIteration as stop:
-                return stop.value
-            reply = error = None
-            try:
-                match step:
-                    case Load():
-                        reply = yield from self.load(key, step)
-                    case Encode():
-                        reply = self.encode(key, step.loaded)
-                    case Decode():
-                        reply = self.decode(step.record)
-                    case _:
-                        reply = yield step
-                        if given is not None:
-                            given.value.began, given = world.current.executed, None
-            except (StoreUnavailable, CodecError) as failure:
-                error = failure
-        raise Violation(f"Rounds: the flight {flight} goes on for ever")
-
-    def load(self, key: Key, step: Load) -> Flow:
-        """A loader: looks at the truth at one moment, and takes its time before and after."""
-        world, dice = self.world, self.world.dice
-        began = world.tick
-        yield None
-        while dice() < 0.35:
-            yield None
-        if dice() < world.mix.slow:
-            yield int(dice() * 3 * world.terms.lease)  # longer than a lease, now and then
-        if step.begun is not None and step.begun.generation is not None and dice() < 0.15:
-            with suppress(StoreUnavailable):
-                yield Renew(key, step.begun.generation, b"?", world.terms)
-        chance = dice()
-        if chance < 0.02:
-            return Failed(LookupError("no such row"))
-        loaded = world.loaded(key, began)
-        loaded.skip = chance > 0.98
-        loaded.keep = step.spare is not None and dice() < world.mix.keep
-        if loaded.keep and dice() < 0.7:
-            loaded.tags = loaded.named = ()
-        return loaded
-
-    def encode(self, key: Key, loaded: Loaded) -> tuple[Record, int | None]:
-        world = self.world
-        if world.dice() < 0.01 and not world.alone:
-            raise CodecError("cannot be encoded")
-        ttl = world.ttl
-        value = loaded.value
-        if loaded.keep:
-            value = Value(key.id, loaded.began, tuple(sorted({*self.declared[key.id], *loaded.tags})))
-        if ttl is None:
-            return Record(world.unique(b"f"), b"", b"", born=world.now, payload=value), None
-        value.fresh_until = world.now + ttl
-        record = Record(world.unique(b"f"), b"", b"", born=world.now, fresh_until=value.fresh_until, payload=value)
-        return record, ttl + max(world.stale_for, world.fail_safe)
-
-    def decode(self, record: Record) -> Value:
-        if self.world.dice() < 0.005:
-            raise CodecError("cannot be read")
-        return record.payload
-
     def peek(self, key: Key) -> Flow:
         """What is cached, or nothing; judged."""
         world = self.world
@@ -286,132 +204,6 @@ class Process:
         landing = yield from self.drive(key, flight, self.course.peek(flight, self.ask(key, declared, remembered)))
         if landing.source != "none":
             world.history.judge(start, start_ms, self, key.id, landing.value, l1=False, stale=landing.stale)
-
-    # -- writes --------------------------------------------------------------------------------------------------
-
-    def refresh(self, key: Key) -> Flow:
-        """A load on demand; every load that began before is rejected."""
-        start, start_ms = self.world.tick, self.world.now
-        call = self.call(InvalidateKey(key.id))
-        call.name, call.l2 = "Refresh", True
-        flight = self.take_off(key, joinable=False, force=True)
-        yield flight
-        self.judge(start, start_ms, key.id, flight)
-        if flight.proved:
-            call.confirmed, call.confirmed_at = self.world.tick, self.world.now
-
-    def put(self, key: Key) -> Flow:
-        """A given value takes the place of every older one."""
-        world = self.world
-        call = self.call(InvalidateKey(key.id))
-        value = world.loaded(key, call.called)
-        flight = world.kit.flight(key.id, self.declared[key.id], key)
-        course = self.course.put(flight, self.ask(key, self.declared[key.id]), value)
-        self.doom(call.command)
-        landing = None
-        try:
-            landing = yield from self.drive(key, flight, course, given=value)
-        except CodecError:
-            world.history.invalidations.remove(call)
-            return
-        except StoreUnavailable:
-            self.owe(call)
-        else:
-            self.confirm(call)
-        self.put_after(key, call, flight, landing)
-        call.returned = world.tick
-
-    def put_after(self, key: Key, call: Invalidation, flight: Flight, landing: Landing | None) -> None:
-        """Doom the flights that looked before; the given value goes into L1, or at least the old one out of it."""
-        self.flights.doom(record_of(call.command))
-        if landing is None or not self.world.with_l1 or not self.insert(key, flight, landing):
-            self.l1.apply(record_of(call.command))
-
-    def call(self, command: Command[Any]) -> Invalidation:
-        call = self.world.describe(self, command)
-        self.world.history.invalidations.append(call)
-        return call
-
-    def invalidate(self, command: Command[Any]) -> Flow:
-        """Doom, send, and doom again: a flight may have been answered in between."""
-        call = self.call(command)
-        self.doom(command)
-        try:
-            if self.world.dice() < self.world.mix.refusal:
-                raise StoreUnavailable("not trusted", reason="refused")
-            yield None if self.world.alone else command
-        except StoreUnavailable:
-            self.owe(call)
-        else:
-            self.confirm(call)
-        self.returned(call)
-
-    def confirm(self, call: Invalidation) -> None:
-        call.confirmed, call.confirmed_at = self.world.tick, self.world.now
-        self.recent = [*self.recent[-5:], call.command]
-        if self.world.trace is not None:
-            self.world.trace.append(f"{self.world.tick:5} {self.world.now:6} ms  confirmed: {call}")
-
-    def owe(self, call: Invalidation) -> None:
-        """Keep it in the journal, and see to it that the journal gets empty."""
-        world = self.world
-        self.journal.note(0, call.command, lambda: Distrust(world.candidate(), world.terms))
-        self.pending.append(call)
-        if not self.replaying:
-            self.replaying = True
-            world.spawn(self.replay(), self, "replay")
-
-    def returned(self, call: Invalidation) -> None:
-        self.doom_after(call.command)
-        call.returned = self.world.tick
-
-    def doom_after(self, command: Command[Any]) -> None:
-        self.doom(command)
-
-    def doom_settled(self, command: Command[Any]) -> None:
-        """As `doom_after`, when the journal's repetition was answered."""
-        self.doom(command)
-
-    def doom(self, command: Command[Any]) -> None:
-        """Nobody boards the flights that *command* concerns, and L1 forgets what it names."""
-        record = record_of(command)
-        self.flights.doom(record)
-        self.l1.apply(record)
-
-    def replay(self) -> Flow:
-        """Repeat what is owed until nothing is."""
-        while owed := self.journal.owed(0, 2):
-            if self.world.dice() < self.world.mix.refusal:
-                yield 20
-            done: list[int] = []
-            for operation, command in owed:
-                try:
-                    yield command
-                except StoreUnavailable:
-                    yield 20
-                    break
-                done.append(operation)
-                self.doom_settled(command)
-            self.journal.settle(0, done)
-            self.settle()
-        self.replaying = False
-
-    def settle(self) -> None:
-        """What the journal no longer owes is confirmed."""
-        owed = {name_of(command) for _, command in self.journal.owed(0, 100)}
-        if ("n", b"") in owed:
-            return
-        for call in [call for call in self.pending if name_of(call.command) not in owed]:
-            self.pending.remove(call)
-            self.confirm(call)
-
-    def repeat_recent(self) -> Flow:
-        """The weaker answer to a failover: every issuer repeats what it had confirmed lately."""
-        for command in self.recent:
-            try:
-                yield command
-            except StoreUnavailable:
-                return
 
     # -- the log -------------------------------------------------------------------------------------------------
 
@@ -443,26 +235,3 @@ class Process:
                 self.l1.apply(record)
             self.lease.until = heard.until
             yield 1 + int(world.dice() * world.delta * world.mix.poll)
-
-
-def record_of(command: Command[Any]) -> LogRecord:
-    """The record that *command* will leave in the log."""
-    match command:
-        case InvalidateKey():
-            return LogRecord("k", command.id)
-        case ExpireKey():
-            return LogRecord("x", command.id)
-        case InvalidateTag():
-            return LogRecord("t", command.tag)
-        case ExpireTag():
-            return LogRecord("y", command.tag)
-        case Ban():
-            return LogRecord("b", command.pattern.encode("utf-8", "surrogatepass"))
-        case _:
-            return LogRecord("n", b"")
-
-
-def name_of(command: Command[Any]) -> tuple[str, bytes]:
-    """What the journal calls the same thing."""
-    kind, name = record_of(command)
-    return {"x": "k", "y": "t"}.get(kind, kind), name

@@ -32,9 +32,10 @@ from evercache.core.protocol import (
 )
 from evercache.core.record import Record
 from evercache.stores.memory import Partition
+from tests.simulation.faults import Faults
 from tests.simulation.history import History, Invalidation, Value, Violation
 from tests.simulation.process import Process
-from tests.simulation.scheduler import Connection, OpenLog, ReadLog, Scheduler, Task
+from tests.simulation.scheduler import Connection, OpenLog, ReadLog, Task
 
 __all__ = ["MIXES", "Kit", "Mix", "World"]
 
@@ -109,7 +110,7 @@ class Loading(Loaded):
     named: tuple[bytes, ...] = ()
 
 
-class World(Scheduler):
+class World(Faults):
     """One schedule. `run()` raises `Violation` or `Stuck`."""
 
     def __init__(
@@ -135,7 +136,7 @@ class World(Scheduler):
         self.fail_safe = 120 if dice() < mix.keep else 0
         self.journal_limit = 1 if dice() < 0.2 else 100
         self._names = 0
-        self._incarnation = 0
+        self.incarnation = 0
         self._populate(dice() < 0.35)
         self.server = kit.partition(
             self.clock, run=kit.identify(0, 0), log_length=3 if dice() < 0.1 else mix.log_length, max_bans=3
@@ -222,9 +223,6 @@ class World(Scheduler):
 
     # -- facts for the core --------------------------------------------------------------------------------------
 
-    def clock(self) -> int:
-        return self.now
-
     def unique(self, prefix: bytes) -> bytes:
         self._names += 1
         return b"%s%d" % (prefix, self._names)
@@ -260,7 +258,7 @@ class World(Scheduler):
         if not connection.adopted:
             connection.adopted = True
             task.proc.met.add(connection.node)
-            if self.mix.policy == "replay" and self._incarnation and not task.proc.dead:
+            if self.mix.policy == "replay" and self.incarnation and not task.proc.dead:
                 self.spawn(task.proc.repeat_recent(), task.proc, "replay", essential=False)
         if isinstance(command, ReadLog):
             return task.proc.ask_log(server, command.position)
@@ -273,87 +271,6 @@ class World(Scheduler):
         for _, key in server.wakes[heard:]:
             self.woken(key)
         return reply
-
-    # -- faults --------------------------------------------------------------------------------------------------
-
-    def fault(self) -> None:
-        chance, server = self.dice(), self.server
-        if self.mix.failover and chance < 0.6:
-            self._fail_over() if chance < 0.2 and self.snapshot is not None else self._replicate()
-        elif chance < 0.7:
-            self._evict()
-        elif chance < 0.76:
-            self.note(None, "FLUSHALL")
-            server.flush()
-        elif chance < 0.84:
-            self.note(None, "the log is trimmed")
-            del server.log[: int(self.dice() * (len(server.log) + 1))]
-        elif chance < 0.9:
-            process = self._any_process()
-            self.note(None, f"{process.name} loses its connection")
-            process.connection = None
-        elif chance < 0.93:
-            process = self._any_process()
-            process.cut = self.now + int(self.dice() * 3 * self.delta)
-            self.note(None, f"{process.name} gets no answers until {process.cut}")
-        elif chance < 0.985:
-            process = self._any_process()
-            process.paused = self.now + int(self.dice() * 4 * self.delta)
-            self.note(None, f"{process.name} is paused until {process.paused}")
-        elif len(self.processes) > 1 and not any(process.dead for process in self.processes):
-            process = self._any_process()
-            self.note(None, f"{process.name} is killed")
-            self.crash(process)
-
-    def between(self) -> None:
-        """Between two commands that leave together, others may come."""
-        if self.dice() >= self.mix.between:
-            return
-        if self.dice() < 0.5:
-            self.note(None, "the log is lost between two commands")
-            self.server.log.clear()
-        elif self._late:
-            self._execute_late()
-
-    def _any_process(self) -> Process:
-        return self.processes[int(self.dice() * len(self.processes))]
-
-    def _evict(self) -> None:
-        server = self.server
-        slots: list[Any] = [*server.data, "bans", "log"]
-        slot = slots[int(self.dice() * len(slots))]
-        self.note(None, f"{slot} is evicted")
-        if slot == "bans":
-            server.bans.clear()
-        elif slot == "log":
-            server.log.clear()
-        else:
-            del server.data[slot]
-
-    def _replicate(self) -> None:
-        """The replica has received everything up to now."""
-        self.note(None, "the replica is up to date")
-        server = self.server
-        self.snapshot = {"data": dict(server.data), "log": list(server.log), "bans": list(server.bans)}
-
-    def _fail_over(self) -> None:
-        """The replica takes over, without what it had not received; positions of its log go on with the clock."""
-        before, lost = self.server, self.snapshot
-        assert lost is not None
-        self._incarnation += 1
-        self.node = 1 - self.node
-        self.note(None, f"failover to r{self._incarnation}")
-        server = self.kit.partition(
-            self.clock,
-            run=self.kit.identify(self._incarnation, self.node),
-            log_length=before.log_length,
-            max_bans=before.max_bans,
-        )
-        server.data, server.log, server.bans = dict(lost["data"]), list(lost["log"]), list(lost["bans"])
-        server._serial = before._serial + 1_000
-        self.server = server
-        for process in self.processes:
-            process.connection = None
 
     # -- the end -------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,97 @@
+"""The steps of a flight that are done in the process itself, and a loader that takes its time."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import suppress
+from typing import Any
+
+from evercache.core.course import Decode, Encode, Failed, Load, Loaded
+from evercache.core.flight import Flight
+from evercache.core.protocol import Key, Renew
+from evercache.core.record import Record
+from evercache.errors import CodecError, StoreUnavailable
+from tests.simulation.history import Value, Violation
+
+__all__ = ["Flow", "Pilot"]
+
+Flow = Generator[Any, Any, Any]
+
+
+class Pilot:
+    """Drives courses. The process adds who it is and which tags its keys declare."""
+
+    world: Any
+    declared: dict[bytes, tuple[bytes, ...]]
+
+    def drive(self, key: Key, flight: Flight, course: Flow, given: Loaded | None = None) -> Flow:
+        """Answer the local steps of a course, pass its commands on.
+
+        A *given* value counts as loaded when the store hears of it first: who puts is a writer, and writers are ordered
+        by the store.
+        """
+        world = self.world
+        reply: Any = None
+        error: Exception | None = None
+        for _ in range(100):
+            try:
+                step = course.throw(error) if error is not None else course.send(reply)
+            except StopIteration as stop:
+                return stop.value
+            reply = error = None
+            try:
+                match step:
+                    case Load():
+                        reply = yield from self.load(key, step)
+                    case Encode():
+                        reply = self.encode(key, step.loaded)
+                    case Decode():
+                        reply = self.decode(step.record)
+                    case _:
+                        reply = yield step
+                        if given is not None:
+                            given.value.began, given = world.current.executed, None
+            except (StoreUnavailable, CodecError) as failure:
+                error = failure
+        raise Violation(f"Rounds: the flight {flight} goes on for ever")
+
+    def load(self, key: Key, step: Load) -> Flow:
+        """A loader: looks at the truth at one moment, and takes its time before and after."""
+        world, dice = self.world, self.world.dice
+        began = world.tick
+        yield None
+        while dice() < 0.35:
+            yield None
+        if dice() < world.mix.slow:
+            yield int(dice() * 3 * world.terms.lease)  # longer than a lease, now and then
+        if step.begun is not None and step.begun.generation is not None and dice() < 0.15:
+            with suppress(StoreUnavailable):
+                yield Renew(key, step.begun.generation, b"?", world.terms)
+        chance = dice()
+        if chance < 0.02:
+            return Failed(LookupError("no such row"))
+        loaded = world.loaded(key, began)
+        loaded.skip = chance > 0.98
+        loaded.keep = step.spare is not None and dice() < world.mix.keep
+        if loaded.keep and dice() < 0.7:
+            loaded.tags = loaded.named = ()
+        return loaded
+
+    def encode(self, key: Key, loaded: Loaded) -> tuple[Record, int | None]:
+        world = self.world
+        if world.dice() < 0.01 and not world.alone:
+            raise CodecError("cannot be encoded")
+        ttl = world.ttl
+        value = loaded.value
+        if loaded.keep:
+            value = Value(key.id, loaded.began, tuple(sorted({*self.declared[key.id], *loaded.tags})))
+        if ttl is None:
+            return Record(world.unique(b"f"), b"", b"", born=world.now, payload=value), None
+        value.fresh_until = world.now + ttl
+        record = Record(world.unique(b"f"), b"", b"", born=world.now, fresh_until=value.fresh_until, payload=value)
+        return record, ttl + max(world.stale_for, world.fail_safe)
+
+    def decode(self, record: Record) -> Value:
+        if self.world.dice() < 0.005:
+            raise CodecError("cannot be read")
+        return record.payload
