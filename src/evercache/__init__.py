@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from evercache.cache import Cache, NamedCache
+    from evercache.cache import Cache, NamedCache, cache_response, cached
     from evercache.config import Settings
     from evercache.core.duration import FOREVER
-    from evercache.decorators.defaults import cache_response, cached
     from evercache.decorators.plumbing import KeyBy, Personal, Skip
     from evercache.engine.health import Health
     from evercache.engine.invalidation import Confirmation
@@ -53,18 +52,18 @@ _HOMES = {
     "Skip": "decorators.plumbing",
     "SyncCache": "sync",
     "Why": "engine.why",
-    "cache_response": "decorators.defaults",
-    "cached": "decorators.defaults",
+    "cache_response": "cache",
+    "cached": "cache",
     "current": "engine.loading",
 }
 
 
 def __getattr__(name: str) -> object:
     """Public names are imported when they are first used: `import evercache` costs next to nothing."""
-    import importlib  # noqa: PLC0415 - not even this
+    import importlib
 
     if name == "__version__":
-        from importlib.metadata import version  # noqa: PLC0415
+        from importlib.metadata import version
 
         return version("evercache")
     home = _HOMES.get(name)

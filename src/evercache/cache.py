@@ -1,14 +1,14 @@
 """`Cache`: the one class. Declared at import, without I/O; bound to the running application by `async with`.
 
-    cache = Cache("redis://localhost:6379/0", namespace="shop", l1="64MiB")
-    users = cache.named("users", ttl="5m")
+cache = Cache("redis://localhost:6379/0", namespace="shop", l1="64MiB")
+users = cache.named("users", ttl="5m")
 
-    @users.cached(tags=["user:{user_id}"])
-    async def profile(user_id: int) -> Profile: ...
+@users.cached(tags=["user:{user_id}"])
+async def profile(user_id: int) -> Profile: ...
 
-    async with cache:                       # or lifespan=cache.lifespan, or await cache.start()
-        await profile(7)
-        await cache.invalidate_tags("user:7")
+async with cache:                       # or lifespan=cache.lifespan, or await cache.start()
+    await profile(7)
+    await cache.invalidate_tags("user:7")
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ from evercache.core.duration import Duration
 from evercache.core.options import NegativeTtl, Options, TagTemplate
 from evercache.core.patterns import prefix
 from evercache.decorators.cached import Cached
-from evercache.decorators.defaults import DEFAULT
+from evercache.decorators.defaults import DEFAULT, cache_response, cached
+from evercache.decorators.direct import Direct, KeyLike
 from evercache.decorators.invalidates import InvalidatesDecorator, invalidates
 from evercache.decorators.keyed import key_template
 from evercache.decorators.typed import CachedFunction, Decorator, UsingDecorator
@@ -40,10 +41,9 @@ from evercache.engine.hooks import Observer
 from evercache.engine.invalidation import Confirmation, demand
 from evercache.engine.loading import MISSING, Missing
 from evercache.errors import ConfigurationError
-from evercache.imperative import Imperative, KeyLike
 from evercache.stores.base import Store
 
-__all__ = ["Cache", "CacheOptions", "NamedCache"]
+__all__ = ["Cache", "CacheOptions", "NamedCache", "cache_response", "cached"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -87,7 +87,7 @@ class _Face:
         self._engine = workshop.engine
         self._name = name
         self._options = options
-        self._direct = Imperative(workshop, name, options)
+        self._direct = Direct(workshop, name, options)
 
     # -- decorators ----------------------------------------------------------------------------------------------
 
@@ -96,7 +96,13 @@ class _Face:
 
     @overload
     def cached(
-        self, function: None = None, /, *, key: str | None = None, key_by: Callable[..., object] | None = None, **options: Unpack[CacheOptions]
+        self,
+        function: None = None,
+        /,
+        *,
+        key: str | None = None,
+        key_by: Callable[..., object] | None = None,
+        **options: Unpack[CacheOptions],
     ) -> Decorator: ...
 
     def cached(
@@ -144,9 +150,7 @@ class _Face:
         scope: Callable[[], AbstractAsyncContextManager[Any]] | None = None,
     ) -> Any:
         name, key_by = key_template(function, key, key_by)
-        made = Cached(
-            function, name=self._named(name), options=self._options | options, key_by=key_by, scope=scope
-        )
+        made = Cached(function, name=self._named(name), options=self._options | options, key_by=key_by, scope=scope)
         made.belong(self._workshop)
         return made.handle()
 
@@ -202,9 +206,7 @@ class _Face:
         """
         return await self._direct.get_many_or_load(name, ids, load_many, Options(**options), type)
 
-    async def set(
-        self, key: KeyLike, value: Any, *, type: Any = None, **options: Unpack[CacheOptions]
-    ) -> Confirmation:
+    async def set(self, key: KeyLike, value: Any, *, type: Any = None, **options: Unpack[CacheOptions]) -> Confirmation:
         """Store *value*. CONFIRMED: no later read gets an older one. A value that can't be encoded is not stored."""
         return await self._direct.set(key, value, Options(**options), type)
 
@@ -256,7 +258,7 @@ class Cache(_Face):
         /,
         *,
         namespace: str | None = None,
-        l1: str | int | None | bool = True,
+        l1: str | int | bool | None = True,
         l1_items: int | None = None,
         settings: Settings | None = None,
         store: Callable[[], Store] | None = None,
@@ -380,7 +382,9 @@ class Cache(_Face):
 
     async def invalidate_prefix(self, text: str, *, wait: str = "") -> Confirmation:
         """Drop every key whose readable text begins with *text*."""
-        return await self._confirmed(self._engine.invalidator.pattern(prefix(_text(text, "a prefix"))), "a prefix", wait)
+        return await self._confirmed(
+            self._engine.invalidator.pattern(prefix(_text(text, "a prefix"))), "a prefix", wait
+        )
 
     async def invalidate_all(self, *, wait: str = "") -> Confirmation:
         """Drop the whole namespace, in O(1)."""
@@ -443,7 +447,7 @@ def _store(settings: Settings, clock: Clock) -> Callable[[], Store] | None:
         return None
 
     def make() -> Store:
-        from evercache.stores.redis.store import RedisStore  # noqa: PLC0415 - the extra is only needed from here on
+        from evercache.stores.redis.store import RedisStore
 
         return RedisStore(settings, clock=clock)
 
@@ -452,9 +456,17 @@ def _store(settings: Settings, clock: Clock) -> Callable[[], Store] | None:
 
 
 def _demand_redis() -> None:
-    from importlib.util import find_spec  # noqa: PLC0415 - only for this question
+    from importlib.util import find_spec
 
     if find_spec("redis") is None:
-        raise ConfigurationError("a Redis URL is given and the redis package is missing; pip install 'evercache[redis]'.")
+        raise ConfigurationError(
+            "a Redis URL is given and the redis package is missing; pip install 'evercache[redis]'."
+        )
 
 
+def _in_memory() -> Workshop:
+    """The cache of an application that has none: this process's memory."""
+    return Cache()._workshop
+
+
+DEFAULT.make = _in_memory

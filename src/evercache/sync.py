@@ -12,11 +12,11 @@ from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar, Unpack
 
 from evercache.cache import Cache, CacheOptions
+from evercache.decorators.direct import KeyLike
 from evercache.engine.health import Health
 from evercache.engine.invalidation import Confirmation
 from evercache.engine.loops import LoopThread, Portal
 from evercache.errors import NotStarted
-from evercache.imperative import KeyLike
 
 __all__ = ["SyncCache"]
 
@@ -145,7 +145,6 @@ class SyncCache:
 
 def _in_thread(load: Callable[[], T]) -> Callable[[], Awaitable[T]]:
     async def run() -> T:
-
 
         return await asyncio.to_thread(load)
 

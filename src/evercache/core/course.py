@@ -299,7 +299,9 @@ class Course:
         if loaded.keep and spare is not None:
             loaded.value = spare.value
             # The loader has not seen the value again, so it can't repeat the tags that came from it.
-            loaded.tags = tuple(sorted({*loaded.tags, *(spare.record.tags if spare.record is not None else spare.tags)}))
+            loaded.tags = tuple(
+                sorted({*loaded.tags, *(spare.record.tags if spare.record is not None else spare.tags)})
+            )
         landing = Landing(loaded.value, source="load", cause=ticket.cause, extra=loaded)
         if loaded.skip:
             yield from self._release(ask, begun)

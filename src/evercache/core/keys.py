@@ -24,7 +24,7 @@ from uuid import UUID
 
 from evercache.errors import KeyEncodingError
 
-__all__ = ["BIG", "digest", "encode", "part", "readable_name", "tag_id"]
+__all__ = ["BIG", "ENCODABLE", "digest", "encode", "part", "readable_name", "tag_id"]
 
 BIG = 2**61 - 1
 """Integers from here on hash to the rest of a division; L1 keys hold them as bytes, so nobody can make them collide."""
@@ -85,7 +85,7 @@ def _text(value: str) -> bytes:
 def _write(value: object, out: list[bytes], depth: int) -> None:
     if depth > _MAX_DEPTH:
         raise KeyEncodingError(f"an argument is nested more than {_MAX_DEPTH} levels deep; give the key a part of it.")
-    writer = _WRITERS.get(type(value))
+    writer = ENCODABLE.get(type(value))
     if writer is not None:
         writer(value, out, depth)
     else:
@@ -167,7 +167,8 @@ def _timedelta(value: Any, out: list[bytes], depth: int) -> None:
     _int((value.days * 86400 + value.seconds) * 1_000_000 + value.microseconds, out, depth)
 
 
-_WRITERS: dict[type, Callable[[Any, list[bytes], int], None]] = {
+# The builtin types with a canonical form, and how each is written.
+ENCODABLE: dict[type, Callable[[Any, list[bytes], int], None]] = {
     type(None): _none,
     bool: _bool,
     int: _int,
@@ -217,9 +218,9 @@ def _write_other(value: Any, out: list[bytes], depth: int) -> None:
         _named(name, (str(value),), out, depth)
     elif hasattr(value, "get_secret_value"):
         _named(name, (value.get_secret_value(),), out, depth)
-    elif (base := next((base for base in kind.__mro__ if base in _WRITERS), None)) is not None:
+    elif (base := next((base for base in kind.__mro__ if base in ENCODABLE), None)) is not None:
         out.append(_atom(b"o", _text(name)))
-        _WRITERS[base](value, out, depth)
+        ENCODABLE[base](value, out, depth)
     else:
         raise KeyEncodingError(
             f"an argument of type {name} can't be part of a key: it has no canonical form. Give the class a method "

@@ -159,7 +159,9 @@ def _fraction(value: object, where: str) -> float:
     if value is None:
         return 0.1
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
-        raise ConfigurationError(f"{where}: jitter={value!r} is not a fraction; write a number from 0 to below 1 (0.1).")
+        raise ConfigurationError(
+            f"{where}: jitter={value!r} is not a fraction; write a number from 0 to below 1 (0.1)."
+        )
     return float(value)
 
 

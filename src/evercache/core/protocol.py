@@ -61,7 +61,7 @@ class Key:
 
     __slots__ = ("_text", "id")
 
-    def __init__(self, id: bytes, text: Callable[[], str] | str) -> None:  # noqa: A002 - the field's own name
+    def __init__(self, id: bytes, text: Callable[[], str] | str) -> None:
         self.id = id
         self._text = text
 

@@ -1,6 +1,6 @@
 """From the canonical bytes of a key back to text, for globs and for people who debug; never for Redis or a log.
 
-    7 → "7"    "en" → "en"    None → "None"    (1, "a") → "(1,a)"    {"a": 1} → "{a:1}"    Color.RED → "Color(RED)"
+7 → "7"    "en" → "en"    None → "None"    (1, "a") → "(1,a)"    {"a": 1} → "{a:1}"    Color.RED → "Color(RED)"
 """
 
 from __future__ import annotations

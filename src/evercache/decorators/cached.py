@@ -146,7 +146,7 @@ class Cached:
     def _return_annotation(self) -> object:
         try:
             return typing.get_type_hints(self.function, include_extras=True).get("return")
-        except Exception:  # an unresolvable name somewhere in the signature: the self-describing codec takes over
+        except Exception:  # noqa: BLE001 - an unresolvable name in the signature: the self-describing codec takes over
             return None
 
     def _parts(self, arguments: Arguments) -> tuple[object, ...]:
@@ -199,7 +199,9 @@ class Cached:
     def handle(self) -> Any:
         """What the user gets: the stand-in, or for a method a descriptor that knows its instance."""
         first = next(iter(self.parameters), None)
-        is_method = first is not None and first.name == "self" and "." in self.function.__qualname__.rpartition("<locals>.")[2]
+        is_method = (
+            first is not None and first.name == "self" and "." in self.function.__qualname__.rpartition("<locals>.")[2]
+        )
         return CachedMethod(self) if is_method else self.stand_in
 
     # -- what it can do beside being called ----------------------------------------------------------------------
@@ -254,7 +256,9 @@ class Cached:
 
     def key_by(self, maker: Callable[..., object]) -> Callable[..., object]:
         if self.site is not None:
-            raise ConfigurationError(f"{self.where}: key_by comes before the first call; entries with other keys exist.")
+            raise ConfigurationError(
+                f"{self.where}: key_by comes before the first call; entries with other keys exist."
+            )
         self.chosen = maker
         self.stencil.namespace["_ec_key_by"] = maker
         self.stand_in.__code__ = self.stencil.wrapper(copies=True, chosen_key=True).__code__

@@ -76,8 +76,8 @@ class Stencil:
             "    except KeyError:",
             f"        {read}",
             "    _ec_now = _ec_clock()",
-            "    if (_ec_now < _ec_entry.until and _ec_now < _ec_entry.lease.until"
-            " and _ec_entry.checked == _ec_l1.counter):",
+            "    if (_ec_now < _ec_entry.until and _ec_now < _ec_entry.lease.until",
+            "            and _ec_entry.checked == _ec_l1.counter):",
             "        _ec_entry.hits += 1",
             "        _ec_stats.hits += 1",
             f"        return {value}",
@@ -89,7 +89,11 @@ class Stencil:
         """`(key, arguments)` for a call spelled in any way; arguments that are plumbing may be left out."""
         key = [f"_ec_key = _ec_part(_ec_key_by({self._arguments()}))"] if chosen_key else self._key_lines()
         signature = self._signature(plumbing_optional=True)
-        lines = [f"def _ec_bind({signature}):", *(f"    {line}" for line in key), f"    return _ec_key, {self._tuple()}"]
+        lines = [
+            f"def _ec_bind({signature}):",
+            *(f"    {line}" for line in key),
+            f"    return _ec_key, {self._tuple()}",
+        ]
         return self._made("_ec_bind", lines)
 
     def caller(self, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -149,7 +153,9 @@ class Stencil:
             elif parameter.default is not _P.empty:
                 text += f"=_ec_d{number}"
                 optional_before = True
-            elif plumbing_optional and (parameter.skipped or (optional_before and parameter.kind is not _P.KEYWORD_ONLY)):
+            elif plumbing_optional and (
+                parameter.skipped or (optional_before and parameter.kind is not _P.KEYWORD_ONLY)
+            ):
                 # A required parameter behind an optional one needs a default too; leaving it out is noticed below.
                 text += "=None" if parameter.skipped else "=_ec_part"
                 optional_before = True
@@ -161,7 +167,11 @@ class Stencil:
 
     def _arguments(self) -> str:
         """The call of the original: keyword-only parameters by name."""
-        spelled: dict[inspect._ParameterKind, str] = {_P.KEYWORD_ONLY: "{0}={0}", _P.VAR_POSITIONAL: "*{0}", _P.VAR_KEYWORD: "**{0}"}
+        spelled: dict[inspect._ParameterKind, str] = {
+            _P.KEYWORD_ONLY: "{0}={0}",
+            _P.VAR_POSITIONAL: "*{0}",
+            _P.VAR_KEYWORD: "**{0}",
+        }
         return ", ".join(spelled.get(p.kind, "{0}").format(p.name) for p in self.parameters)
 
     def _tuple(self) -> str:

@@ -17,7 +17,7 @@ from evercache.decorators.cached import Cached
 from evercache.decorators.keyed import key_template
 from evercache.decorators.typed import Decorator
 from evercache.decorators.workshop import Workshop
-from evercache.errors import ConfigurationError
+from evercache.errors import ConfigurationError, NotStarted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +26,7 @@ __all__ = ["DEFAULT", "DefaultCache", "cache_response", "cached"]
 
 
 class DefaultCache:
-    """Which cache the functions of this module use. *make* gives one when there is none."""
+    """Which cache the functions of this module use. *make* gives one when there is none (`evercache.cache` sets it)."""
 
     def __init__(self) -> None:
         self.make: Callable[[], Workshop] | None = None
@@ -54,11 +54,8 @@ class DefaultCache:
     def _found(self) -> Workshop:
         if self._current is None:
             if self.make is None:
-                from evercache.cache import Cache  # noqa: PLC0415 - the floor above, only when nobody made one
-
-                self._current = Cache()._workshop
-            else:
-                self._current = self.make()
+                raise NotStarted("no cache is known; import evercache.cache, or use the decorators of a Cache.")
+            self._current = self.make()
         return self._current
 
 
@@ -109,9 +106,7 @@ def cache_response(
     return _decorator(key, options, "", None)
 
 
-def _decorator(
-    key: object, options: Options, prefix: str, key_by: Callable[..., object] | None
-) -> Decorator:
+def _decorator(key: object, options: Options, prefix: str, key_by: Callable[..., object] | None) -> Decorator:
     def decorate(function: Callable[..., Any]) -> Any:
         name, chosen = key_template(function, key, key_by)
         made = Cached(function, name=prefix + name, options=options, key_by=chosen)

@@ -25,7 +25,7 @@ from enum import Enum
 from pathlib import PurePath
 from typing import Annotated, Any, get_args, get_origin
 
-from evercache.core.keys import _WRITERS as ENCODABLE
+from evercache.core.keys import ENCODABLE
 from evercache.errors import ConfigurationError, KeyEncodingError
 
 __all__ = ["KeyBy", "Parameter", "Personal", "Skip", "study"]
@@ -98,7 +98,7 @@ def study(function: Callable[..., object], where: str, *, key_chosen: bool = Fal
 def _hints(function: Callable[..., object]) -> dict[str, Any]:
     try:
         return typing.get_type_hints(function, include_extras=True)
-    except Exception:  # a name that only exists for type checkers: the annotations stay what they are
+    except Exception:  # noqa: BLE001 - a name that only exists for type checkers: the annotations stay what they are
         return {}
 
 
@@ -190,7 +190,11 @@ def _encodable(annotation: object) -> bool | None:
 def _class_is_encodable(kind: type) -> bool | None:
     if kind in ENCODABLE or hasattr(kind, "__cache_key__") or dataclasses.is_dataclass(kind):
         return True
-    if issubclass(kind, Enum | PurePath | tuple) or hasattr(kind, "__struct_fields__") or hasattr(kind, "get_secret_value"):
+    if (
+        issubclass(kind, Enum | PurePath | tuple)
+        or hasattr(kind, "__struct_fields__")
+        or hasattr(kind, "get_secret_value")
+    ):
         return True
     if "pydantic" in sys.modules and isinstance(getattr(kind, "__pydantic_fields__", None), dict):
         return True

@@ -17,7 +17,11 @@ class Templates:
     """The tags of a call. Texts may use the names of the parameters (and `extra` ones); callables get the arguments."""
 
     def __init__(
-        self, templates: Iterable[str | Callable[..., object]], names: Iterable[str], where: str, extra: tuple[str, ...] = ()
+        self,
+        templates: Iterable[str | Callable[..., object]],
+        names: Iterable[str],
+        where: str,
+        extra: tuple[str, ...] = (),
     ) -> None:
         self._names = tuple(names)
         self._fixed: list[str] = []

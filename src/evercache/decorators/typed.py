@@ -98,6 +98,4 @@ class Decorator(Protocol):
 class UsingDecorator(Protocol[S_co]):
     """`@cache.using(scope)`: the first parameter is supplied for each load, and gone from the signature."""
 
-    def __call__(
-        self, function: Callable[Concatenate[S_co, P], Awaitable[R]], /
-    ) -> CachedFunction[P, R]: ...
+    def __call__(self, function: Callable[Concatenate[S_co, P], Awaitable[R]], /) -> CachedFunction[P, R]: ...

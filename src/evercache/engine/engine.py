@@ -282,13 +282,13 @@ class Engine:
         self.l1.flush(lease)
         self.statistics.flushes += 1
 
-    def logged(self, partition: int, records: Sequence[LogRecord]) -> None:  # noqa: ARG002
+    def logged(self, partition: int, records: Sequence[LogRecord]) -> None:
         for record in records:
             self.l1.apply(record)
             for airfield in self._airfields.values():
                 airfield.flights.doom(record)
 
-    def woken(self, partition: int, keys: Sequence[bytes]) -> None:  # noqa: ARG002
+    def woken(self, partition: int, keys: Sequence[bytes]) -> None:
         airfield = self._airfields.get(self._home) if self._home is not None else None
         if airfield is None:
             return

@@ -33,7 +33,7 @@ class Hooks:
         for observer in self.observers:
             try:
                 observer(event)
-            except Exception:  # whatever it raises is its own; the request goes on
+            except Exception:  # noqa: BLE001 - whatever it raises is its own; the request goes on
                 if observer not in self._complained:
                     self._complained.add(observer)
                     _log.exception("an observer failed; it goes on receiving events, this is logged once")

@@ -56,8 +56,8 @@ class Invalidator:
     async def keys(self, ids: Sequence[bytes], *, soft: bool = False) -> Confirmation:
         """Invalidate (or expire) entries by their ids."""
         kind, command = ("x", ExpireKey) if soft else ("k", InvalidateKey)
-        orders = [(self.engine.partition_of(id), command(id)) for id in ids]  # noqa: A001
-        records = [LogRecord(kind, id) for id in ids]  # noqa: A001
+        orders = [(self.engine.partition_of(id), command(id)) for id in ids]
+        records = [LogRecord(kind, id) for id in ids]
         return await self._carry_out("key", records, orders, soft=soft)
 
     async def tags(self, tags: Sequence[bytes], *, soft: bool = False) -> Confirmation:

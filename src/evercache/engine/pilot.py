@@ -15,8 +15,8 @@ from typing import Any
 
 from evercache.codecs.exceptions import decode_exception, encode_exception
 from evercache.core.course import Decode, Encode, Failed, Load, Loaded, Step, Wait
-from evercache.core.events import LoadFailed, Uncacheable
 from evercache.core.events import Loaded as LoadedEvent
+from evercache.core.events import LoadFailed, Uncacheable
 from evercache.core.flight import Landing
 from evercache.core.protocol import Begin, Begun, Command, Key, Renew
 from evercache.core.record import NEVER_DIES, Record
@@ -133,7 +133,7 @@ class Pilot:
             if task is not None and task.cancelling():
                 raise
             return Failed(error)  # the loader cancelled itself; that is its answer
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the loader's own; its callers get it
             return self._failed(error, clock.monotonic() - started)
         seconds = clock.monotonic() - started
         stats.load_seconds += seconds
@@ -167,7 +167,9 @@ class Pilot:
         if kind == ERROR:
             error = decode_exception(body, self._named_errors())
             if error is None:
-                raise CodecError("a stored exception is of no class that negative_ttl names; the entry counts as a miss")
+                raise CodecError(
+                    "a stored exception is of no class that negative_ttl names; the entry counts as a miss"
+                )
             return CachedError(error)
         if kind != VALUE:
             raise CodecError("a stored payload begins with an unknown mark; the entry counts as a miss")

@@ -1,8 +1,8 @@
 """The life of a read that L1 could not answer at once.
 
-    L1 once more, with thought: survived all invalidations? stale, but good enough while a reload runs behind?
-    board the flight of this key, or start one; wait; use its landing if the arrival rule allows, else board the next
-    a load that failed, or takes too long, is covered by a stale value where the policy says so
+L1 once more, with thought: survived all invalidations? stale, but good enough while a reload runs behind?
+board the flight of this key, or start one; wait; use its landing if the arrival rule allows, else board the next
+a load that failed, or takes too long, is covered by a stale value where the policy says so
 """
 
 from __future__ import annotations
@@ -131,9 +131,7 @@ class Reader:
         if policy.beta and entry.load_seconds:
             dice = 1.0 - random.random()  # noqa: S311 - chance, not a secret
             early_at = early_moment(entry.fresh_until, entry.load_seconds, policy.beta, dice)
-        age = age_of(
-            now, entry.fresh_until, stale_for=policy.stale_for, fail_safe=policy.fail_safe, early_at=early_at
-        )
+        age = age_of(now, entry.fresh_until, stale_for=policy.stale_for, fail_safe=policy.fail_safe, early_at=early_at)
         if age is Age.DEAD or (isinstance(entry.value, CachedError) and age not in (Age.FRESH, Age.EARLY)):
             self.engine.l1.drop(entry)
             self.memories.met((id(site.table), key), "expired")

@@ -30,5 +30,3 @@ async def settle(task: asyncio.Future[Any]) -> None:
     """Cancel *task* and wait until it has ended."""
     task.cancel()
     await asyncio.wait((task,))
-
-

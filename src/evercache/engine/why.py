@@ -39,7 +39,9 @@ class Why:
         return f"{self.state} in {self.level}{life}"
 
 
-async def explain(engine: Context, reader: Reader, memories: Memories, site: Site, key: Hashable, arguments: Arguments) -> Why:
+async def explain(
+    engine: Context, reader: Reader, memories: Memories, site: Site, key: Hashable, arguments: Arguments
+) -> Why:
     """What a call would meet now. Changes nothing, loads nothing."""
     found = _in_l1(engine, site, key)
     if found is not None:

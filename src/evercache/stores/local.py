@@ -81,7 +81,7 @@ class _Member:
             self._listener = None
             self._shared.members.remove(self)
 
-    def trusted(self, partition: int) -> bool:  # noqa: ARG002 - this process is always there
+    def trusted(self, partition: int) -> bool:
         return self._listener is not None
 
     def now(self, partition: int) -> int:
@@ -115,5 +115,3 @@ class _Member:
         if woken:
             self._wakes[number] = woken[-1][0]
             listener.woken(number, [key for _, key in woken])
-
-

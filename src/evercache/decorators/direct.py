@@ -20,14 +20,14 @@ from evercache.engine.loading import MISSING, current
 from evercache.engine.site import Arguments, Site
 from evercache.errors import ConfigurationError
 
-__all__ = ["Imperative", "KeyLike"]
+__all__ = ["Direct", "KeyLike"]
 
 KeyLike = str | tuple[Any, ...]  # Any: what an argument of a cached function could be
 BATCH_PATIENCE = 0.005
 """Seconds that a batch waits for keys that are still looked up, once the first one has to be loaded."""
 
 
-class Imperative:
+class Direct:
     """The direct calls of one (named) cache."""
 
     def __init__(self, workshop: Workshop, name: str, defaults: Options) -> None:
@@ -77,7 +77,7 @@ class Imperative:
         wanted = list(dict.fromkeys(ids))
         batch = Batch(load_many, wanted, self.engine.clock.sleep)
 
-        async def one(id: Any) -> Any:  # noqa: A001 - the word of the caller
+        async def one(id: Any) -> Any:
             site, place, arguments = self._call((name, id), options, annotation, lambda: batch.load(id))
             try:
                 return await self.engine.reader.read(site, place, arguments)
@@ -88,7 +88,7 @@ class Imperative:
         failed = next((value for value in values if isinstance(value, BaseException)), None)
         if failed is not None:
             raise failed
-        return {id: value for id, value in zip(wanted, values, strict=True) if value is not MISSING}  # noqa: A001
+        return {id: value for id, value in zip(wanted, values, strict=True) if value is not MISSING}
 
     # -- sites ---------------------------------------------------------------------------------------------------
 
@@ -126,7 +126,6 @@ class Imperative:
                 named=lambda arguments: arguments[0][0],
             )
         return known
-
 
 
 async def _load(_: object, __: object, load: Callable[[], Awaitable[Any]]) -> Any:
@@ -170,7 +169,7 @@ class Batch:
         self._alarm: asyncio.Future[None] | None = None
         self._running: set[asyncio.Future[None]] = set()
 
-    async def load(self, id: Any) -> Any:  # noqa: A002
+    async def load(self, id: Any) -> Any:
         """The value of *id*, or MISSING if *load_many* had none."""
         future = self._asked[id] = asyncio.get_running_loop().create_future()
         self._open.discard(id)
@@ -183,7 +182,7 @@ class Batch:
             current().skip()
         return value
 
-    def settled(self, id: Any) -> None:  # noqa: A002
+    def settled(self, id: Any) -> None:
         """*id* was answered without us."""
         self._open.discard(id)
         if not self._open and self._asked:
@@ -214,6 +213,6 @@ class Batch:
             if not isinstance(error, Exception):
                 raise
             return
-        for id, future in asked.items():  # noqa: A001
+        for id, future in asked.items():
             if not future.done():
                 future.set_result(values.get(id, MISSING))
