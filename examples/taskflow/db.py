@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import DateTime, Dialect, MetaData, event, text
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
 from typing_extensions import override
@@ -55,13 +55,31 @@ def utc_now() -> datetime:
 
 
 class Database:
-    """One engine and its sessions; whoever makes it closes it."""
+    """One engine and its sessions.  Made without a connection; `opened` by whoever closes it."""
 
-    def __init__(self, url: str) -> None:
-        self.engine: AsyncEngine = create_async_engine(url, pool_pre_ping=not url.startswith("sqlite"))
-        self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
-        if self.engine.dialect.name == "sqlite":
-            event.listen(self.engine.sync_engine, "connect", _prepare_sqlite)
+    def __init__(self) -> None:
+        self._engine: AsyncEngine | None = None
+
+    @asynccontextmanager
+    async def opened(self, url: str) -> AsyncIterator["Database"]:
+        """Ready for statements, on the database at *url*; at the end every connection is closed."""
+        if self._engine is not None:
+            raise RuntimeError("This database is open already; a process runs one TaskFlow at a time.")
+        self._engine = create_async_engine(url, pool_pre_ping=not url.startswith("sqlite"))
+        if self.kind == "sqlite":
+            event.listen(self._engine.sync_engine, "connect", _prepare_sqlite)
+        try:
+            yield self
+        finally:
+            await self._engine.dispose()
+            self._engine = None
+
+    @property
+    def engine(self) -> AsyncEngine:
+        """The engine.  Raises RuntimeError while the database is not open."""
+        if self._engine is None:
+            raise RuntimeError("The database is not open; the application's lifespan opens it.")
+        return self._engine
 
     @property
     def kind(self) -> str:
@@ -71,7 +89,7 @@ class Database:
     @asynccontextmanager
     async def session(self) -> AsyncIterator[AsyncSession]:
         """A session that takes a connection at its first statement; what was not committed is rolled back."""
-        async with self._sessions() as session:
+        async with AsyncSession(self.engine, expire_on_commit=False) as session:
             yield session
 
     async def create_tables(self) -> None:
@@ -86,9 +104,12 @@ class Database:
         async with self.engine.connect() as connection:
             await connection.execute(text("SELECT 1"))
 
-    async def close(self) -> None:
-        """Ends every connection."""
-        await self.engine.dispose()
+
+database = Database()
+"""The application's; its lifespan opens it."""
+
+session_scope = database.session
+"""A session for one load of the cache, which belongs to no request."""
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:  # Any: DBAPI connections have no common type

@@ -11,16 +11,12 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from time import perf_counter
 
 import uvicorn
 from typing_extensions import override
 
 from evercache.testing.servers import RedisServer, ServerFailed, ServerNotFound
 from examples.taskflow import seed, tour
-from examples.taskflow.auth import Passwords
-from examples.taskflow.db import Database
-from examples.taskflow.secret import prepare
 from examples.taskflow.settings import Settings
 
 HOST = "127.0.0.1"
@@ -79,10 +75,9 @@ def shared_cache(settings: Settings) -> Iterator[str | None]:
 
 
 def serve(settings: Settings, listener: socket.socket, redis_url: str | None) -> None:
-    """Fills the database once, then answers until Ctrl-C."""
+    """Answers until Ctrl-C."""
     os.environ["TASKFLOW_DEMO"] = "1"
     os.environ.update({"REDIS_URL": redis_url} if redis_url else {})
-    asyncio.run(fill(settings))
     # Only now: the application reads its settings where it is imported.
     from examples.taskflow.main import create_app
 
@@ -90,20 +85,6 @@ def serve(settings: Settings, listener: socket.socket, redis_url: str | None) ->
     with suppress(KeyboardInterrupt):  # uvicorn stops in good order first and then passes the Ctrl-C on
         DemoServer(uvicorn.Config(app, log_level="warning", access_log=False), settings, redis_url).run([listener])
     print("TaskFlow has stopped.")
-
-
-async def fill(settings: Settings) -> None:
-    """The tables, and what is in them, unless somebody was here before."""
-    prepare(settings.data_dir)
-    database = Database(settings.database_url)
-    try:
-        started = perf_counter()
-        await database.create_tables()
-        if await seed.seed(database, Passwords()):
-            spent = perf_counter() - started
-            logger.info("Made %s users and %s tasks in %.1f s.", seed.USERS, f"{seed.TASKS:,}", spent)
-    finally:
-        await database.close()
 
 
 class DemoServer(uvicorn.Server):

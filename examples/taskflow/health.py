@@ -7,6 +7,7 @@ from fastapi import APIRouter, Response
 from pydantic import BaseModel
 from sqlalchemy.exc import SQLAlchemyError
 
+from evercache import Cache
 from examples.taskflow.db import Database
 from examples.taskflow.services import ServicesDep
 
@@ -34,11 +35,11 @@ class Health(BaseModel):
 @router.get("/health", responses={503: {"model": Health}})
 async def read_health(services: ServicesDep, response: Response) -> Health:
     """200 while requests can be served, 503 if not."""
-    components = {"database": await database_health(services.database)}
+    components = {"database": await database_health(services.database), "cache": cache_health(services.cache)}
     statuses = {part.status for part in components.values()}
-    status: Status = "down" if components["database"].status == "down" else "healthy"
-    if status == "healthy" and statuses != {"healthy"}:
-        status = "degraded"
+    status: Status = "healthy" if statuses == {"healthy"} else "degraded"
+    if components["database"].status == "down":
+        status = "down"
     response.status_code = 503 if status == "down" else 200
     response.headers["Cache-Control"] = "no-store"
     return Health(status=status, components=components)
@@ -52,3 +53,11 @@ async def database_health(database: Database) -> Component:
         logger.warning("The database did not answer: %r", error)
         return Component(status="down", kind=database.kind, detail="The database did not answer.")
     return Component(status="healthy", kind=database.kind)
+
+
+def cache_health(cache: Cache) -> Component:
+    """How the cache is; asks nobody.  Without its Redis the application is degraded, not down."""
+    health = cache.health()
+    if health.status == "memory":
+        return Component(status="healthy", kind="memory", detail="No REDIS_URL: entries live in this process only.")
+    return Component(status=health.status, kind="redis", detail=health.reason or None)

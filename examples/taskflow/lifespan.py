@@ -1,4 +1,4 @@
-"""Start and stop: everything the application owns is made here, and closed here."""
+"""Start and stop: what the application owns is opened here, and closed here."""
 
 import logging
 from collections.abc import AsyncIterator, Callable
@@ -7,8 +7,10 @@ from datetime import timedelta
 
 from fastapi import FastAPI
 
+from examples.taskflow import seed
 from examples.taskflow.auth import Passwords, Tokens
-from examples.taskflow.db import Database
+from examples.taskflow.cache import cache
+from examples.taskflow.db import database
 from examples.taskflow.secret import prepare, signing_secret
 from examples.taskflow.services import Services
 from examples.taskflow.settings import Settings
@@ -18,26 +20,28 @@ logger = logging.getLogger(__name__)
 
 
 def lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
-    """What FastAPI runs around the life of an application with *settings*."""
+    """What FastAPI runs around the life of an application with *settings*, the cache included."""
 
     @asynccontextmanager
     async def run(app: FastAPI) -> AsyncIterator[None]:
         prepare(settings.data_dir)
-        database = Database(settings.database_url)
-        try:
+        async with database.opened(settings.database_url):
             await database.create_tables()
             tokens = Tokens(signing_secret(settings.data_dir), timedelta(minutes=settings.token_minutes))
-            app.state.services = Services(settings, database, Passwords(), tokens)
-            await _make_first_user(app.state.services)
-            logger.info("TaskFlow serves from %s.", database.kind)
+            app.state.services = services = Services(settings, database, cache, Passwords(), tokens)
+            await _fill(services)
+            logger.info("TaskFlow serves from %s; its cache is %s.", database.kind, cache.health().status)
             yield
-        finally:
-            await database.close()
 
-    return run
+    return cache.lifespan_with(run)
 
 
-async def _make_first_user(services: Services) -> None:
-    if services.settings.admin_password:
+async def _fill(services: Services) -> None:
+    settings = services.settings
+    filled = settings.demo and await seed.seed(services.database, services.passwords)
+    if settings.admin_password:
         async with services.database.session() as db:
-            await users.ensure_admin(db, services.passwords, services.settings.admin_password)
+            filled |= await users.ensure_admin(db, services.passwords, settings.admin_password)
+    if filled:
+        # A new database behind an old Redis: whatever is cached there is about another one.
+        await cache.invalidate_all()

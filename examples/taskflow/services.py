@@ -8,6 +8,7 @@ from fastapi import Depends
 from fastapi.requests import HTTPConnection
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from evercache import Cache
 from examples.taskflow.auth import Passwords, Tokens
 from examples.taskflow.db import Database
 from examples.taskflow.settings import Settings
@@ -19,6 +20,7 @@ class Services:
 
     settings: Settings
     database: Database
+    cache: Cache
     passwords: Passwords
     tokens: Tokens
 

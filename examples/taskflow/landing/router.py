@@ -18,6 +18,14 @@ POLICY = (
 )
 FILES = {"landing.css": "text/css", "landing.js": "text/javascript"}
 
+CACHES = {
+    "memory": "this process's memory",
+    "healthy": "Redis",
+    "degraded": "Redis (in part)",
+    "down": "no Redis (it is away)",
+}
+DATABASES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
+
 router = APIRouter(include_in_schema=False)
 
 
@@ -28,8 +36,8 @@ async def show_page(services: ServicesDep) -> HTMLResponse:
     page = Template((HERE / "index.html").read_text()).substitute(
         username=escape(seed.DEMO_USERNAME if known else ""),
         password=escape(seed.DEMO_PASSWORD if known else ""),
-        database=escape(services.database.kind),
-        cache="no cache yet",
+        database=DATABASES[services.database.kind],
+        cache=CACHES[services.cache.health().status],
     )
     return HTMLResponse(page, headers={"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff"})
 

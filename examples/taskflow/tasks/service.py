@@ -4,7 +4,7 @@ A task that the viewer does not see is answered as one that does not exist.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from dataclasses import dataclass
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -28,12 +28,12 @@ async def find_page(db: AsyncSession, viewer: Viewer, wanted: TaskFilter) -> Tas
     return TaskPage(items=items, total=total, limit=wanted.limit, offset=wanted.offset)
 
 
-async def statistics(db: AsyncSession, viewer: Viewer, now: datetime) -> TaskStatistics:
-    """The viewer's tasks, counted."""
+async def statistics(db: AsyncSession, viewer: Viewer) -> TaskStatistics:
+    """The viewer's tasks, counted now."""
     visible = queries.visible_to(viewer)
     rows = await db.execute(select(Task.status, func.count()).where(*visible).group_by(Task.status))
     found = {TaskStatus(status): number for status, number in rows}
-    late = select(func.count()).where(*visible, Task.due_date < now, Task.status.not_in(FINISHED))
+    late = select(func.count()).where(*visible, Task.due_date < utc_now(), Task.status.not_in(FINISHED))
     return TaskStatistics(
         total=sum(found.values()),
         by_status={status: found.get(status, 0) for status in TaskStatus},
@@ -41,23 +41,46 @@ async def statistics(db: AsyncSession, viewer: Viewer, now: datetime) -> TaskSta
     )
 
 
-async def find(db: AsyncSession, viewer: Viewer, task_id: int) -> TaskRead:
-    """One task.  Raises NotFound."""
-    return TaskRead.of(await _require(db, viewer, task_id))
+async def find(db: AsyncSession, task_id: int) -> TaskRead | None:
+    """The task, whoever asks, or None: `visible` decides who gets it."""
+    task = await db.scalar(select(Task).where(Task.id == task_id).options(queries.with_people()))
+    return None if task is None else TaskRead.of(task)
 
 
-async def create(db: AsyncSession, viewer: Viewer, new: TaskWrite) -> TaskRead:
+def visible(task: TaskRead | None, viewer: Viewer, task_id: int) -> TaskRead:
+    """*task*, if *viewer* may see it.  Raises NotFound if not, and if there is none: nobody learns which."""
+    if task is None or not (viewer.is_admin or viewer.id in people_of(task)):
+        raise NotFound(f"There is no task {task_id}.")
+    return task
+
+
+def people_of(task: TaskRead) -> frozenset[int]:
+    """The ids of those who see *task*: its owner and those who work on it."""
+    return frozenset({task.owner_id, *(who.id for who in task.assignees)})
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A task that was written; *people* saw it before, or see it now."""
+
+    task: TaskRead
+    people: frozenset[int]
+
+
+async def create(db: AsyncSession, viewer: Viewer, new: TaskWrite) -> Written:
     """*new*, owned by the viewer.  Raises Unprocessable for people who don't exist."""
     task = Task(**new.model_dump(exclude={"assignee_ids"}), owner_id=viewer.id, assignments=[])
     await _assign(db, task, new.assignee_ids)
     db.add(task)
     await db.commit()
-    return await find(db, viewer, task.id)
+    made = TaskRead.of(await _load(db, task.id))
+    return Written(made, people_of(made))
 
 
-async def update(db: AsyncSession, viewer: Viewer, task_id: int, change: TaskWrite | TaskPatch) -> TaskRead:
+async def update(db: AsyncSession, viewer: Viewer, task_id: int, change: TaskWrite | TaskPatch) -> Written:
     """The task with *change*.  Raises NotFound, Forbidden (others' people), Unprocessable."""
     task = await _require(db, viewer, task_id)
+    before = TaskRead.of(task)
     fields = change.model_dump(exclude_unset=isinstance(change, TaskPatch))
     people: list[int] | None = fields.pop("assignee_ids", None)
     if people is not None and sorted(set(people)) != [who.user_id for who in task.assignments]:
@@ -67,15 +90,18 @@ async def update(db: AsyncSession, viewer: Viewer, task_id: int, change: TaskWri
         setattr(task, name, value)
     task.updated_at = utc_now()
     await db.commit()
-    return TaskRead.of(await _load(db, task_id))
+    now = TaskRead.of(await _load(db, task_id))
+    return Written(now, people_of(before) | people_of(now))
 
 
-async def delete(db: AsyncSession, viewer: Viewer, task_id: int) -> None:
+async def delete(db: AsyncSession, viewer: Viewer, task_id: int) -> Written:
     """Without the task.  Raises NotFound, Forbidden."""
     task = await _require(db, viewer, task_id)
     _require_owner(viewer, task, "delete it")
+    before = TaskRead.of(task)
     await db.delete(task)
     await db.commit()
+    return Written(before, people_of(before))
 
 
 async def _require(db: AsyncSession, viewer: Viewer, task_id: int) -> Task:

@@ -6,17 +6,17 @@ from fastapi import Depends, HTTPException
 from fastapi.security import OAuth2PasswordBearer
 
 from examples.taskflow.errors import Forbidden
-from examples.taskflow.services import ServicesDep, SessionDep
-from examples.taskflow.users import service
+from examples.taskflow.services import ServicesDep
+from examples.taskflow.users import caching
 from examples.taskflow.users.schemas import UserRead, Viewer
 
 bearer = OAuth2PasswordBearer(tokenUrl="/api/auth/token")
 
 
-async def current_user(token: Annotated[str, Depends(bearer)], services: ServicesDep, db: SessionDep) -> UserRead:
+async def current_user(token: Annotated[str, Depends(bearer)], services: ServicesDep) -> UserRead:
     """The active user this token was issued to, or 401."""
     user_id = services.tokens.read(token)
-    user = None if user_id is None else await service.find(db, user_id)
+    user = None if user_id is None else await caching.find(user_id)
     if user is None or not user.is_active:
         raise HTTPException(401, "Sign in again: this token is not valid.", {"WWW-Authenticate": "Bearer"})
     return user

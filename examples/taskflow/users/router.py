@@ -7,7 +7,7 @@ from fastapi.security import OAuth2PasswordRequestForm
 
 from examples.taskflow.errors import NotFound, refusals
 from examples.taskflow.services import ServicesDep, SessionDep
-from examples.taskflow.users import service
+from examples.taskflow.users import caching, service
 from examples.taskflow.users.access import AdminOnly, CurrentUser
 from examples.taskflow.users.schemas import AccessUpdate, ProfileUpdate, Token, UserCreate, UserRead
 
@@ -36,19 +36,19 @@ async def read_me(user: CurrentUser) -> UserRead:
 @router.patch("/me", responses=refusals(409))
 async def update_me(change: ProfileUpdate, user: CurrentUser, db: SessionDep) -> UserRead:
     """Changes the address of the user who is signed in."""
-    return await service.update_profile(db, user.id, change)
+    return await caching.update_profile(db, user.id, change)
 
 
 @router.post("/", status_code=201, dependencies=[AdminOnly], responses=refusals(403, 409))
 async def create_user(new: UserCreate, services: ServicesDep, db: SessionDep) -> UserRead:
     """A new user (administrators)."""
-    return await service.create(db, services.passwords, new)
+    return await caching.create(db, services.passwords, new)
 
 
 @router.get("/{user_id}", dependencies=[AdminOnly], responses=refusals(403, 404))
-async def read_user(user_id: int, db: SessionDep) -> UserRead:
+async def read_user(user_id: int) -> UserRead:
     """One user (administrators)."""
-    user = await service.find(db, user_id)
+    user = await caching.find(user_id)
     if user is None:
         raise NotFound(f"There is no user {user_id}.")
     return user
@@ -57,4 +57,4 @@ async def read_user(user_id: int, db: SessionDep) -> UserRead:
 @router.patch("/{user_id}", dependencies=[AdminOnly], responses=refusals(403, 404))
 async def update_access(user_id: int, change: AccessUpdate, db: SessionDep) -> UserRead:
     """Lets somebody in, keeps them out, or changes their role (administrators); holds from the next request on."""
-    return await service.update_access(db, user_id, change)
+    return await caching.update_access(db, user_id, change)

@@ -24,6 +24,11 @@ class Viewer(BaseModel):
         """Whether they see everything."""
         return self.role == Role.ADMIN
 
+    @property
+    def scope(self) -> str:
+        """The name of what they see: their own id, or ``all``."""
+        return "all" if self.is_admin else str(self.id)
+
 
 class UserRead(BaseModel):
     """A user as others may see them: never the password, not even hashed."""

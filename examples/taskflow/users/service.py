@@ -34,13 +34,15 @@ async def create(db: AsyncSession, passwords: Passwords, new: UserCreate) -> Use
     return UserRead.model_validate(user)
 
 
-async def ensure_admin(db: AsyncSession, passwords: Passwords, password: str) -> None:
-    """An administrator, where there is no user at all; else nothing."""
-    if await db.scalar(select(User.id).limit(1)) is None:
-        hashed = await passwords.hashed(password)
-        db.add(User(username="admin", email="admin@taskflow.example", role=Role.ADMIN, hashed_password=hashed))
-        with suppress(Conflict):  # another worker was faster
-            await _commit(db)
+async def ensure_admin(db: AsyncSession, passwords: Passwords, password: str) -> bool:
+    """Makes an administrator where there is no user at all, and says True; else False."""
+    if await db.scalar(select(User.id).limit(1)) is not None:
+        return False
+    hashed = await passwords.hashed(password)
+    db.add(User(username="admin", email="admin@taskflow.example", role=Role.ADMIN, hashed_password=hashed))
+    with suppress(Conflict):  # another worker was faster
+        await _commit(db)
+    return True
 
 
 async def update_profile(db: AsyncSession, user_id: int, change: ProfileUpdate) -> UserRead:

@@ -13,6 +13,7 @@ from argon2 import PasswordHasher
 from fastapi import FastAPI
 from sqlalchemy import event
 
+from examples.taskflow.cache import cache
 from examples.taskflow.db import Database
 from examples.taskflow.main import create_app
 from examples.taskflow.services import Services
@@ -64,9 +65,10 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 async def app(settings: Settings) -> AsyncIterator[FastAPI]:
-    """A started application."""
+    """A started application, whose cache knows nothing of the test before."""
     application = create_app(settings)
     async with application.router.lifespan_context(application):
+        await cache.invalidate_all()
         yield application
 
 

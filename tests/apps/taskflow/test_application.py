@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from examples.taskflow import seed
-from examples.taskflow.auth import Passwords
+from examples.taskflow.auth import Passwords, Tokens
 from examples.taskflow.db import Database
 from examples.taskflow.health import database_health
 from examples.taskflow.main import create_app
@@ -44,9 +44,7 @@ def test_the_secret_is_made_once_and_private(tmp_path):
 async def test_tokens_outlive_a_restart(settings, ada):
     """Another process with the same data directory accepts the tokens of the first."""
     token = ada.http.headers["Authorization"].removeprefix("Bearer ")
-    restarted = create_app(settings)
-    async with restarted.router.lifespan_context(restarted):
-        assert restarted.state.services.tokens.read(token) == ada.id
+    assert Tokens(signing_secret(settings.data_dir)).read(token) == ada.id
 
 
 async def test_the_first_administrator_comes_from_the_environment(settings):
@@ -75,9 +73,8 @@ async def test_a_database_that_does_not_answer_is_down():
     with socket.socket() as silent:  # bound, so nobody else gets the port, and never listening
         silent.bind(("127.0.0.1", 0))
         port = silent.getsockname()[1]
-        database = Database(async_url(f"postgresql://taskflow@127.0.0.1:{port}/tasks"))
-        part = await database_health(database)
-        await database.close()
+        async with Database().opened(async_url(f"postgresql://taskflow@127.0.0.1:{port}/tasks")) as database:
+            part = await database_health(database)
     assert (part.status, part.kind, part.detail) == ("down", "postgresql", "The database did not answer.")
 
 
