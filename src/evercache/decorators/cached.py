@@ -90,6 +90,7 @@ class Cached:
         self._demand_secret(workshop)
         workshop.claim(self.name, self._place(), self.where)
         self.workshop, self.site = workshop, None
+        engine.decorated.add(self)
         self.stencil.namespace.update(
             _ec_table={},  # empty: the first call comes to `_prepared`
             _ec_read=self._first_read if self.is_async else self._first_read_sync,

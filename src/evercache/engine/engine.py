@@ -11,8 +11,8 @@ import asyncio
 import math
 import os
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from typing import TypeVar
-from weakref import WeakKeyDictionary
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary, WeakSet
 
 from evercache.core.clock import Clock
 from evercache.core.entry import Entry, Lease
@@ -75,6 +75,7 @@ class Engine:
         self.invalidator = Invalidator(self)
         self.reader = Reader(self, self.memories, self.invalidator)
         self.sites: dict[int, Site] = {}
+        self.decorated: WeakSet[Any] = WeakSet()  # of `decorators.cached.Cached`, for who looks at routes
         self._secret = secret
         self._make_store = store
         self._store: Store | None = None

@@ -1,0 +1,1 @@
+"""Rooms that listen: what a cache says about itself, for logs and monitoring."""
