@@ -194,10 +194,12 @@ async def test_bans_are_told_since_a_position(run):
     await run(say.Ban("a*", b"c", TERMS))
     middle = (await run(say.Look(KEY, ()))).ban
     await run(say.Ban("zoë?", b"c", TERMS))
-    assert await run(say.Bans(begun.ban)) == ("a*", "zoë?")
-    assert await run(say.Bans(middle)) == ("zoë?",)
+    last = (await run(say.Look(KEY, ()))).ban
+    assert await run(say.Bans(begun.ban, last)) == ("a*", "zoë?")
+    assert await run(say.Bans(middle, last)) == ("zoë?",)
+    assert await run(say.Bans(begun.ban, b"of another server")) is None
     await run(say.Distrust(b"d", TERMS))
-    assert await run(say.Bans(begun.ban)) is None
+    assert await run(say.Bans(begun.ban, last)) is None
 
 
 async def test_renewing_says_whether_the_generation_is_still_good(run):

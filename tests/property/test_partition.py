@@ -266,9 +266,11 @@ def test_bans_since_a_position_or_nothing():
     partition = Partition(lambda: 0, max_bans=2)
     start = partition.execute(Begin(KEYS[0], (), b"1", b"lock", TERMS)).ban
     partition.execute(Ban("x*", b"2", TERMS))
-    assert partition.execute(Bans(start)) == ("x*",)
+    last = partition.execute(Look(KEYS[0], ())).ban
+    assert partition.execute(Bans(start, last)) == ("x*",)
+    assert partition.execute(Bans(start, b"of another server")) is None
     partition.execute(Ban("y*", b"3", TERMS))  # no room: everything is distrusted instead
-    assert partition.execute(Bans(start)) is None
+    assert partition.execute(Bans(start, last)) is None
 
 
 def test_another_server_is_distrusted_once():

@@ -147,7 +147,8 @@ class Both:
     def banned(self, which: int, *_: int) -> None:
         if self.bans:
             mine, theirs = self.bans[which % len(self.bans)]
-            self.run(say.Bans(mine), say.Bans(theirs))
+            my_last, their_last = self.bans[-1]
+            self.run(say.Bans(mine, my_last), say.Bans(theirs, their_last))
 
     def restart(self, other: int, *_: int) -> None:
         """Another process of the server, or the same: `Partition.adopt` against adopt.lua."""

@@ -29,6 +29,7 @@ def main() -> int:
     total = campaign(at_least=wish.schedules, seconds=wish.seconds, start=wish.start, workers=wish.workers)
     say(total)
     if total.broken:
+        say(f"broken by the seeds {[seed for seed, _ in total.broken]}; the first one:")
         tell(total.broken[0][0], None)
     return bool(total.broken)
 

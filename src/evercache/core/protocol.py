@@ -21,7 +21,7 @@ command that is executed twice never brings an old stamp back to life.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
 from evercache.core.record import Record
@@ -246,7 +246,11 @@ class Distrust(Command[None]):
 
 @dataclass(slots=True)
 class Bans(Command["tuple[str, ...] | None"]):
-    """The patterns banned after position *since* up to *upto*; None when that part of the list is lost."""
+    """The patterns banned after position *since*, up to *upto* at least; None when one of the two is not in the list.
+
+    *upto* is what the look before has seen. A list without it is another one: of a server that took over and had not
+    received everything.
+    """
 
     since: bytes
-    upto: bytes = field(default=b"")
+    upto: bytes

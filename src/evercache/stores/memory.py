@@ -283,7 +283,7 @@ class Partition:
 
     def banned(self, command: Bans) -> tuple[str, ...] | None:
         positions = [position for position, _ in self.bans]
-        if command.since not in positions:
+        if command.since not in positions or command.upto not in positions:
             return None
         return tuple(pattern for _, pattern in self.bans[positions.index(command.since) + 1 :])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from evercache.core.flight import Flight, Flights, Landing, Ticks
 from evercache.core.freshness import Age
 from evercache.core.protocol import (
     Ban,
+    Bans,
     Begin,
     Command,
     Distrust,
@@ -180,6 +182,17 @@ def test_a_ban_of_other_keys_leaves_the_entry(stage):
     stage.say(Ban("posts:*", b"i", TERMS))
     flight, landing = stage.fly(stage.ask(b"t"))
     assert (landing.source, flight.proved) == ("l2", True)
+
+
+@pytest.mark.row("PR4")
+def test_a_ban_list_of_another_server_proves_nothing(stage):
+    """The look was answered by a primary that died; the replica that took over has never heard of the ban."""
+    stage.fly(stage.ask(b"t"))
+    replica = deepcopy(stage.partition)
+    stage.say(Ban("users:*", b"i", TERMS))
+    stage.at = {Bans: lambda: setattr(stage, "partition", replica)}
+    _, landing = stage.fly(stage.ask(b"t"), Loaded("new"))
+    assert (landing.value, landing.cause) == ("new", "banned")
 
 
 @pytest.mark.row("PR1")

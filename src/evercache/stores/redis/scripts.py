@@ -122,11 +122,11 @@ def _nothing(reply: Reply) -> None:
     pass
 
 
-def _banned(since: bytes) -> Callable[[Reply], tuple[str, ...] | None]:
+def _banned(since: bytes, upto: bytes) -> Callable[[Reply], tuple[str, ...] | None]:
     def read(reply: Reply) -> tuple[str, ...] | None:
         pairs = [cast("list[bytes]", fields) for _, fields in reply]
         positions = [position for position, _ in pairs]
-        if since not in positions:
+        if since not in positions or upto not in positions:
             return None
         return tuple([pattern.decode("utf-8", "surrogatepass") for _, pattern in pairs[positions.index(since) + 1 :]])
 
@@ -218,7 +218,7 @@ def _distrust(command: say.Distrust, keys: Keyspace) -> Said:
 
 
 def _bans(command: say.Bans, keys: Keyspace) -> Said:
-    return "", (), (b"XRANGE", keys.bans, b"-", b"+"), _banned(command.since)
+    return "", (), (b"XRANGE", keys.bans, b"-", b"+"), _banned(command.since, command.upto)
 
 
 _NAMES = (
