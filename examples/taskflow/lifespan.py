@@ -23,7 +23,7 @@ def lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMana
     """What FastAPI runs around the life of an application with *settings*, the cache included."""
 
     @asynccontextmanager
-    async def run(app: FastAPI) -> AsyncIterator[None]:
+    async def serve(app: FastAPI) -> AsyncIterator[None]:
         prepare(settings.data_dir)
         async with database.opened(settings.database_url):
             await database.create_tables()
@@ -33,7 +33,14 @@ def lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMana
             logger.info("TaskFlow serves from %s; its cache is %s.", database.kind, cache.health().status)
             yield
 
-    return cache.lifespan_with(run)
+    @asynccontextmanager
+    async def run(app: FastAPI) -> AsyncIterator[None]:
+        # Where nobody has configured logging (uvicorn configures only its own), start and stop are said all the same.
+        logging.basicConfig(level=logging.INFO, format="%(levelname)s:     %(message)s")
+        async with cache.lifespan_with(serve)(app):
+            yield
+
+    return run
 
 
 async def _fill(services: Services) -> None:

@@ -1,7 +1,11 @@
 """A TaskFlow of one's own for each test: a fresh database, three users, and a client for each of them."""
 
+import os
+import signal
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +24,7 @@ from examples.taskflow.services import Services
 from examples.taskflow.settings import Settings, async_url
 from examples.taskflow.users.models import Role, User
 
+ROOT = Path(__file__).parents[3]
 PASSWORD = "correct horse"
 BASE = "http://taskflow.test"
 
@@ -50,6 +55,67 @@ def port() -> int:
         free.bind(("127.0.0.1", 0))
         number: int = free.getsockname()[1]
         return number
+
+
+@dataclass
+class Server:
+    """TaskFlow as a process of its own, and what it has said."""
+
+    process: subprocess.Popen[bytes]
+    base: str
+    log: Path
+
+    @property
+    def said(self) -> str:
+        return self.log.read_text()
+
+    def answers(self) -> bool:
+        assert self.process.poll() is None, self.said
+        try:
+            return httpx.get(f"{self.base}/health", timeout=30).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def cache_health(self) -> dict[str, Any]:
+        return httpx.get(f"{self.base}/health", timeout=30).json()["components"]["cache"]
+
+    def signed_in(self) -> httpx.Client:
+        """A client of the administrator; each request is a connection of its own, so any worker may get it."""
+        form = {"username": "admin", "password": PASSWORD}
+        token = httpx.post(f"{self.base}/api/auth/token", data=form, timeout=30).json()["access_token"]
+        headers = {"Authorization": f"Bearer {token}", "Connection": "close"}
+        return httpx.Client(base_url=self.base, headers=headers, timeout=30)
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(60)
+
+
+@pytest.fixture
+def launch(tmp_path: Path, port: int) -> Iterator[Callable[..., Server]]:
+    """Starts `uvicorn examples.taskflow.main:app` with these words and variables; gone after the test."""
+    started: list[Server] = []
+
+    def launch(*words: str, **environ: str) -> Server:
+        variables = {
+            "PYTHONPATH": os.pathsep.join(map(str, (ROOT / "src", ROOT))),
+            "PYTHONUNBUFFERED": "1",
+            "DATABASE_URL": "",
+            "TASKFLOW_DATA_DIR": str(tmp_path / "data"),
+            "TASKFLOW_ADMIN_PASSWORD": PASSWORD,
+        }
+        log = tmp_path / "log"
+        command = [sys.executable, "-m", "uvicorn", "examples.taskflow.main:app", "--port", str(port), *words]
+        with log.open("wb") as output:
+            environ = {**os.environ, **variables, **environ}
+            process = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=output, stderr=output)
+        started.append(Server(process, f"http://127.0.0.1:{port}", log))
+        return started[-1]
+
+    yield launch
+    for server in started:
+        server.process.terminate()  # not kill: a supervisor of workers takes them with it
+        server.process.wait(60)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """The demo as a process of its own: what a first visitor does, over real HTTP."""
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -63,6 +64,13 @@ def demo(tmp_path: Path, port: int) -> Iterator[Demo]:
         started.process.wait()
 
 
+@pytest.mark.row("S0.31")
+def test_what_a_miss_and_a_hit_cost_is_measured_and_printed(demo):
+    """The figures of this machine, at every start."""
+    assert re.search(r"a list from the database +[\d.]+ ms ", demo.said)
+    assert re.search(r"the same from the cache +[\d.]+ ms .* times faster\)", demo.said)
+
+
 def test_a_visitor_signs_in_lists_updates_and_lists_again(demo):
     """The update is in the very next list, and Ctrl-C ends everything without a trace."""
     base = f"http://127.0.0.1:{demo.port}"
@@ -74,6 +82,8 @@ def test_a_visitor_signs_in_lists_updates_and_lists_again(demo):
     findings = measure(client, rounds=2)
     client.close()
     assert findings.seen_at_once
+    assert [answer.cached for answer in findings.misses] == ["miss", "miss"]
+    assert [answer.cached for answer in findings.hits] == ["hit", "hit"]
     assert findings.misses[0].body["total"] > 100
 
     demo.process.send_signal(signal.SIGINT)
@@ -90,6 +100,7 @@ def test_the_printed_commands_work_as_they_are_printed(demo):
     done = subprocess.run([BASH, "-euc", "\n".join(commands)], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     assert '"status":"done"' in done.stdout
+    assert re.findall(r"x-cache: (\w+)", done.stdout) == ["miss", "hit", "miss"]
     assert done.stdout.lower().count("server-timing: ") == 3
 
 
