@@ -55,9 +55,7 @@ class Cached:
         self.is_async = inspect.iscoroutinefunction(function)
         self.scope = scope
         self.chosen = key_by
-        parameters = study(function, self.where, key_chosen=key_by is not None)
-        if scope is not None:
-            parameters = parameters[1:]
+        parameters = study(function, self.where, key_chosen=key_by is not None, supplied=scope is not None)
         check_names(parameters, self.where)
         self.parameters: tuple[Parameter, ...] = parameters
         self.keyed = tuple(number for number, parameter in enumerate(parameters) if not parameter.skipped)
@@ -88,7 +86,7 @@ class Cached:
         """Use *workshop*'s cache from the next call on."""
         engine = workshop.engine
         self._demand_secret(workshop)
-        workshop.claim(self.name, self._place(), self.where)
+        workshop.claim(self.name, self, self.where)
         self.workshop, self.site = workshop, None
         engine.decorated.add(self)
         self.stencil.namespace.update(
@@ -105,7 +103,8 @@ class Cached:
         read = self._first_read if self.is_async else self._first_read_sync
         self.stencil.namespace.update(_ec_table={}, _ec_read=read)
 
-    def _place(self) -> object:
+    @property
+    def place(self) -> object:
         """Where the function is written: decorating it again (a reload) is no second function, unless it closes over
         something that may be different each time."""
         code = inspect.unwrap(self.function).__code__

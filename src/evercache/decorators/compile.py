@@ -9,20 +9,21 @@ run time. The names it uses live in its own globals, so that binding a function 
 key, is a change of that dictionary or of `__code__`, and the function stays the same object.
 
     async def profile(user_id, *, lang=_ec_d1):
-        if user_id.__class__ is int and -_ec_BIG < user_id < _ec_BIG and lang.__class__ is str:
-            _ec_key = (user_id, lang)
-        else:
-            _ec_key = (_ec_part(user_id), _ec_part(lang))
-        try:
-            _ec_entry = _ec_table[_ec_key]
-        except KeyError:
-            return await _ec_read(_ec_site, _ec_key, (user_id, lang))
-        _ec_now = _ec_clock()
-        if (_ec_now < _ec_entry.until and _ec_now < _ec_entry.lease.until and _ec_entry.checked == _ec_l1.counter):
-            _ec_entry.hits += 1
-            _ec_stats.hits += 1
-            return _ec_entry.value
-        return await _ec_read(_ec_site, _ec_key, (user_id, lang))
+        if user_id.__class__ is _ec_int and lang.__class__ is _ec_str:
+            try:
+                _ec_entry = _ec_table[user_id, lang]
+            except KeyError:
+                pass
+            else:
+                if _ec_entry.until > _ec_clock() < _ec_entry.lease.until and _ec_entry.checked == _ec_l1.counter:
+                    _ec_entry.hits += 1
+                    _ec_stats.hits += 1
+                    return _ec_entry.value
+        return await _ec_read(_ec_site, _ec_key(user_id, lang), (user_id, lang))
+
+Every operation on this path was measured, for it is the path that a cache is bought for. The key is looked up as it
+stands; whether an integer is so big that its key is something else is asked after the miss, where `_ec_key` makes the
+key with all care. The read stands outside `except`, so an error of a load has no KeyError in its context.
 """
 
 from __future__ import annotations
@@ -65,23 +66,32 @@ class Stencil:
         """The stand-in itself. Its globals want `_ec_table, _ec_site, _ec_read, _ec_clock, _ec_l1, _ec_stats`, and
         `_ec_copy` or `_ec_key_by` where they are used."""
         head, wait = ("async def", "await ") if self.is_async else ("def", "")
-        read = f"return {wait}_ec_read(_ec_site, _ec_key, {self._tuple()})"
-        value = "_ec_copy(_ec_entry.value)" if copies else "_ec_entry.value"
-        key = [f"_ec_key = _ec_part(_ec_key_by({self._arguments()}))"] if chosen_key else self._key_lines()
-        lines = [
-            f"{head} {self.name}({self._signature()}):",
-            *(f"    {line}" for line in key),
-            "    try:",
-            "        _ec_entry = _ec_table[_ec_key]",
-            "    except KeyError:",
-            f"        {read}",
-            "    _ec_now = _ec_clock()",
-            "    if (_ec_now < _ec_entry.until and _ec_now < _ec_entry.lease.until",
-            "            and _ec_entry.checked == _ec_l1.counter):",
+        straight = not chosen_key and all(_class_test(parameter) for parameter in self._keyed())
+        made = "_ec_key" if straight else self._key(chosen_key=chosen_key)
+        found = _joined([parameter.name for parameter in self._keyed()]) if straight else "_ec_place"
+        looked = [
+            "try:",
+            f"    _ec_entry = _ec_table[{found}]",
+            "except KeyError:",
+            "    pass",
+            "else:",
+            "    if _ec_entry.until > _ec_clock() < _ec_entry.lease.until and _ec_entry.checked == _ec_l1.counter:",
             "        _ec_entry.hits += 1",
             "        _ec_stats.hits += 1",
-            f"        return {value}",
-            f"    {read}",
+            *(["        if _ec_entry.mutable:", "            return _ec_copy(_ec_entry.value)"] if copies else []),
+            "        return _ec_entry.value",
+        ]
+        if straight:
+            self._made_key()
+            tests = " and ".join(_class_test(parameter) for parameter in self._keyed())
+            body = [f"if {tests}:", *(f"    {line}" for line in looked)] if tests else looked
+            place = f"_ec_key({self._names()})"
+        else:
+            body, place = [f"_ec_place = {made}", *looked], "_ec_place"
+        lines = [
+            f"{head} {self.name}({self._signature()}):",
+            *(f"    {line}" for line in body),
+            f"    return {wait}_ec_read(_ec_site, {place}, {self._tuple()})",
         ]
         return self._made(self.name, lines)
 

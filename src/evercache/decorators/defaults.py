@@ -16,7 +16,7 @@ from evercache.core.options import NegativeTtl, Options, TagTemplate
 from evercache.decorators.cached import Cached
 from evercache.decorators.keyed import key_template
 from evercache.decorators.typed import Decorator
-from evercache.decorators.workshop import Workshop
+from evercache.decorators.workshop import Names, Workshop
 from evercache.errors import ConfigurationError, NotStarted
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ class DefaultCache:
     def __init__(self) -> None:
         self.make: Callable[[], Workshop] | None = None
         self._current: Workshop | None = None
+        self._names = Names()
         self._functions: WeakSet[Cached] = WeakSet()
 
     def become(self, workshop: Workshop) -> None:
@@ -45,6 +46,8 @@ class DefaultCache:
             self._current = None
 
     def add(self, function: Cached) -> None:
+        """*function* uses the default cache, now and later. Its name must be its own."""
+        self._names.claim(function.name, function, function.where)
         self._functions.add(function)
         if self._current is not None:
             function.belong(self._current)

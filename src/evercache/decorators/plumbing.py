@@ -83,11 +83,17 @@ _PLUMBING = {
 }  # fmt: skip
 
 
-def study(function: Callable[..., object], where: str, *, key_chosen: bool = False) -> tuple[Parameter, ...]:
-    """The parameters of *function*. With *key_chosen*, the key is made elsewhere and nothing has to be encodable."""
+def study(
+    function: Callable[..., object], where: str, *, key_chosen: bool = False, supplied: bool = False
+) -> tuple[Parameter, ...]:
+    """The parameters of *function*. With *key_chosen*, the key is made elsewhere and nothing has to be encodable; with
+    *supplied*, the first one is supplied for each load and not looked at."""
     hints = _hints(function)
+    raws = list(inspect.signature(function).parameters.values())
+    if supplied and (not raws or raws[0].kind not in (raws[0].POSITIONAL_ONLY, raws[0].POSITIONAL_OR_KEYWORD)):
+        raise ConfigurationError(f"{where}: using() supplies the first parameter, and there is no plain one.")
     found = []
-    for raw in inspect.signature(function).parameters.values():
+    for raw in raws[supplied:]:
         parameter = _parameter(raw, hints.get(raw.name, raw.annotation))
         if not key_chosen and not parameter.skipped and parameter.by is None:
             _demand_encodable(parameter, where)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Awaitable, Callable, Hashable, Sequence
-from typing import Any
+from typing import Any, Protocol
+from weakref import WeakValueDictionary
 
 from evercache.codecs.choose import for_type
 from evercache.codecs.compress import Compressor
@@ -19,7 +21,38 @@ from evercache.engine.engine import Engine
 from evercache.engine.site import Arguments, Request, Site
 from evercache.errors import ConfigurationError
 
-__all__ = ["Workshop"]
+__all__ = ["Names", "Workshop"]
+
+
+class Named(Protocol):
+    """A decorated function, as far as its name is concerned."""
+
+    @property
+    def place(self) -> object:
+        """Where it is written; equal places may have one name."""
+
+
+class Names:
+    """Which function has which name: two of one name would answer for each other. Functions that are gone free theirs."""
+
+    def __init__(self) -> None:
+        self._owners: WeakValueDictionary[str, Named] = WeakValueDictionary()
+
+    def claim(self, name: str, owner: Named, shown: str) -> None:
+        """*name* belongs to *owner* from now on. Raises ConfigurationError if it belongs to another one."""
+        if self._taken(name, owner):
+            gc.collect()  # functions stand in cycles: one that nobody holds any more may still be there
+            if self._taken(name, owner):
+                raise ConfigurationError(
+                    f"{shown}: the name {name!r} is taken by another cached function; they would answer for each other. "
+                    "Give this one a name of its own with key=, or, if it is made anew again and again inside a function, "
+                    "make its cache there too."
+                )
+        self._owners[name] = owner
+
+    def _taken(self, name: str, owner: Named) -> bool:
+        before = self._owners.get(name)
+        return before is not None and before is not owner and before.place != owner.place
 
 
 class Workshop:
@@ -43,17 +76,11 @@ class Workshop:
         self.compressor = compressor or Compressor()
         self.keyring = keyring
         self.defaults = defaults
-        self._owners: dict[str, object] = {}
+        self._names = Names()
 
-    def claim(self, name: str, owner: object, shown: str) -> None:
-        """*name* belongs to *owner* from now on. Two owners of one name would answer for each other."""
-        before = self._owners.get(name)
-        if before is not None and before != owner:
-            raise ConfigurationError(
-                f"{shown}: the name {name!r} is taken by another cached function; they would answer for each other. "
-                "Give this one a name of its own with key=."
-            )
-        self._owners[name] = owner
+    def claim(self, name: str, owner: Named, shown: str) -> None:
+        """*name* belongs to *owner* from now on."""
+        self._names.claim(name, owner, shown)
 
     def site(
         self,

@@ -12,7 +12,7 @@ import math
 import os
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any, TypeVar
-from weakref import WeakKeyDictionary, WeakSet
+from weakref import WeakKeyDictionary, WeakSet, WeakValueDictionary
 
 from evercache.core.clock import Clock
 from evercache.core.entry import Entry, Lease
@@ -74,7 +74,7 @@ class Engine:
         self.degraded = Lease(math.inf)
         self.invalidator = Invalidator(self)
         self.reader = Reader(self, self.memories, self.invalidator)
-        self.sites: dict[int, Site] = {}
+        self.sites: WeakValueDictionary[int, Site] = WeakValueDictionary()
         self.decorated: WeakSet[Any] = WeakSet()  # of `decorators.cached.Cached`, for who looks at routes
         self._secret = secret
         self._make_store = store

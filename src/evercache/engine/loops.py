@@ -37,20 +37,19 @@ class LoopThread:
         self._thread.start()
 
     def _run(self) -> None:
-        asyncio.set_event_loop(self.loop)
-        self.loop.run_forever()
-
-    def close(self) -> None:
-        """Stop the loop, end what it still ran, and wait for the thread. Idempotent."""
-        if self.loop.is_closed():
-            return
-        if self._thread.is_alive():
-            self.loop.call_soon_threadsafe(self.loop.stop)
-            self._thread.join()
-        rest = asyncio.all_tasks(self.loop)
+        loop = self.loop
+        asyncio.set_event_loop(loop)
+        loop.run_forever()
+        rest = asyncio.all_tasks(loop)
         for task in rest:
             task.cancel()
         if rest:
-            self.loop.run_until_complete(asyncio.wait(rest))
-        self.loop.run_until_complete(self.loop.shutdown_default_executor())
-        self.loop.close()
+            loop.run_until_complete(asyncio.wait(rest))
+        loop.run_until_complete(loop.shutdown_default_executor())
+        loop.close()
+
+    def close(self) -> None:
+        """Stop the loop, end what it still ran, and wait for the thread. Idempotent."""
+        if not self.loop.is_closed():
+            self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join()

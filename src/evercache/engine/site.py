@@ -43,6 +43,7 @@ class Site:
     """
 
     __slots__ = (
+        "__weakref__",
         "borrowed",
         "copy",
         "indexed",
