@@ -13,6 +13,7 @@ from evercache.stores.redis.store import RedisStore
 from evercache.testing.servers import RedisServer, ReplyError, find_all
 from tests.support.ears import TERMS, Ears, filled, opened, record_of, until
 
+IMPATIENT = {"operation_timeout": 0.1, "connect_timeout": 0.25}
 pytestmark = pytest.mark.expects_logs
 LOOK = say.Look(say.Key(b"k", "k"), ())
 
@@ -29,7 +30,7 @@ async def test_a_hung_server_costs_one_timeout(redis_server, redis_url, redis_na
     """
     All commands in flight share the one time-out; afterwards nothing is sent until the background has found it well.
     """
-    async with opened(redis_url, redis_namespace) as (store, ears):
+    async with opened(redis_url, redis_namespace, **IMPATIENT) as (store, ears):
         await filled(store, b"k")
         redis_server.pause()
         replies = await asyncio.gather(*[store.execute(0, LOOK) for _ in range(50)], return_exceptions=True)
@@ -51,7 +52,7 @@ async def test_a_stalled_event_loop_is_not_a_hung_server(redis_url, redis_namesp
     """
     import time
 
-    async with opened(redis_url, redis_namespace) as (store, ears):
+    async with opened(redis_url, redis_namespace, **IMPATIENT) as (store, ears):
         await filled(store, b"k")
         for _ in range(3):
             looks = [asyncio.create_task(store.execute(0, LOOK)) for _ in range(20)]
@@ -257,7 +258,7 @@ async def test_a_busy_script_makes_the_store_unavailable_until_it_ends(make_redi
     BUSY is an outage with that reason; after SCRIPT KILL the store comes back.
     """
     server = make_redis("lua-time-limit 5")
-    async with opened(server.url, redis_namespace) as (store, _):
+    async with opened(server.url, redis_namespace, **IMPATIENT) as (store, _):
         await filled(store, b"k")
         with server.connect() as wire:
             wire.send("EVAL", "while true do end", 0)
@@ -340,7 +341,7 @@ async def test_a_half_open_link_is_found_by_the_one_timer(redis_server, tcp_prox
     Nothing comes back and nothing breaks: one time-out, the lease lapses by itself, then everything is new.
     """
     url = tcp_proxy.rewrite(redis_server.url)
-    async with opened(url, redis_namespace, delta=0.25) as (store, ears):
+    async with opened(url, redis_namespace, delta=0.25, **IMPATIENT) as (store, ears):
         await filled(store, b"k")
         await until(lambda: ears.leases)
         tcp_proxy.freeze()

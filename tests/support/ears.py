@@ -59,10 +59,10 @@ class Ears:
 
 @asynccontextmanager
 async def opened(url: str, namespace: str, **settings: Any) -> AsyncIterator[tuple[RedisStore, Ears]]:
-    """A started store that is trusted everywhere, and its listener."""
+    """A started store that is trusted everywhere, and its listener. Patient, unless a test is about patience."""
+    settings = {"operation_timeout": 5.0, "connect_timeout": 5.0} | settings
     store, ears = RedisStore(f"{url}{'&' if '?' in url else '?'}namespace={namespace}", clock=SystemClock()), Ears()
-    if settings:
-        store = RedisStore(store.settings.changed(**settings), clock=SystemClock())
+    store = RedisStore(store.settings.changed(**settings), clock=SystemClock())
     await store.start(ears)
     try:
         await until(lambda: all(store.trusted(p) for p in range(store.partitions)))

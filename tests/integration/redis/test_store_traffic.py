@@ -47,7 +47,7 @@ async def test_the_queue_is_bounded_and_says_so(redis_url, redis_namespace):
     More commands than the bound are refused at once with StoreOverloaded, and the store stays trusted.
     """
     async with opened(redis_url, redis_namespace, operation_timeout=30.0) as (store, ears):
-        commands = [store.execute(0, say.InvalidateKey(b"k")) for _ in range(wire.BOUND + 100)]
+        commands = [store.execute(0, say.Release(say.Key(b"k", ""), b"")) for _ in range(wire.BOUND + 100)]
         replies = await asyncio.gather(*commands, return_exceptions=True)
         refused = [reply for reply in replies if reply is not None]
         assert len(refused) >= 100

@@ -102,6 +102,13 @@ class Link:
     def in_flight(self) -> int:
         return sum(wire.in_flight for wire in (self._main, self._large) if wire is not None)
 
+    async def make_room(self) -> None:
+        """Wait until the connection for large values is open, or can't be."""
+        if self._large is None or self._large.closed:
+            if self._opening is None or self._opening.done():
+                self._opening = asyncio.create_task(self._open_large())
+            await asyncio.wait([self._opening])
+
     def submit(self, request: Submitted, *, large: bool = False, company: bool = False) -> None:
         """Send *request*; a large one on its own connection, if that is open already."""
         wire = self._main
@@ -121,12 +128,15 @@ class Link:
                 wire.close(reason)
 
     async def aclose(self) -> None:
-        if self._opening is not None:
-            self._opening.cancel()
-            await asyncio.gather(self._opening, return_exceptions=True)
-        for wire in (self._large, self._main):
-            if wire is not None:
-                await wire.aclose()
+        """`close`, and wait until nothing is left."""
+        try:
+            if self._opening is not None:
+                self._opening.cancel()
+                await asyncio.gather(self._opening, return_exceptions=True)
+        finally:
+            for wire in (self._large, self._main):
+                if wire is not None:
+                    await wire.aclose()
 
     async def _open_large(self) -> None:
         """A second connection; if another server answers there, the first one is out of date."""

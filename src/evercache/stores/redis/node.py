@@ -137,10 +137,12 @@ class Node:
             self._complain(fault, error)
             return fault
         finally:
-            if following is not None:
-                following.cancel()
-                await asyncio.gather(following, return_exceptions=True)
-            await link.aclose()
+            try:
+                if following is not None:
+                    following.cancel()
+                    await asyncio.gather(following, return_exceptions=True)
+            finally:  # closing may come while we end by ourselves, and cancel the line above
+                await link.aclose()
 
     def _complain(self, fault: Fault, error: Exception) -> None:
         if self.fault is None or self.fault.reason != fault.reason:

@@ -190,6 +190,8 @@ class RedisStore:
         link = self._admit(shard, command)
         what = call(command, shard.keys, shard.setting)
         large = type(command) is Fill and len(command.record.payload) > LARGE
+        if large:
+            await link.make_room()
         sent = self._clock.monotonic()
         try:
             reply = await send(link, what, large=large)
