@@ -13,10 +13,11 @@ from __future__ import annotations
 import dataclasses
 import struct
 import sys
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
-from enum import Enum
+from enum import Enum, Flag
 from hashlib import blake2b
 from pathlib import PurePath
 from typing import Any
@@ -79,7 +80,7 @@ def _atom(tag: bytes, data: bytes) -> bytes:
 
 
 def _text(value: str) -> bytes:
-    return value.encode("utf-8", "surrogatepass")
+    return str.encode(value, "utf-8", "surrogatepass")  # not value.encode: a subclass may mean something else by it
 
 
 def _write(value: object, out: list[bytes], depth: int) -> None:
@@ -101,8 +102,8 @@ def _bool(value: Any, out: list[bytes], _: int) -> None:
 
 
 def _int(value: Any, out: list[bytes], _: int) -> None:
-    size = value.bit_length() // 8 + 1
-    out.append(_atom(b"i", value.to_bytes(size, "big", signed=True)))
+    size = int.bit_length(value) // 8 + 1
+    out.append(_atom(b"i", int.to_bytes(value, size, "big", signed=True)))
 
 
 def _float(value: Any, out: list[bytes], _: int) -> None:
@@ -157,9 +158,24 @@ def _as_text(tag: bytes, render: Callable[[Any], str]) -> Callable[[Any, list[by
     return write
 
 
-def _datetime(value: Any, out: list[bytes], _: int) -> None:
-    zone = getattr(value.tzinfo, "key", None) or value.tzname() or ""
-    out.append(_atom(b"T", _text(f"{value.isoformat()}|{zone}|{value.fold}")))
+def _moment(tag: bytes) -> Callable[[Any, list[bytes], int], None]:
+    """A datetime or a time as it is shown, with its zone: two views of one instant are two values."""
+
+    def write(value: Any, out: list[bytes], _: int) -> None:
+        out.append(_atom(tag, _text(f"{value.isoformat()}|{_zone(value)}|{value.fold}")))
+
+    return write
+
+
+def _zone(value: datetime | time) -> str:
+    zone = value.tzinfo
+    if zone is None:
+        return ""
+    if zone.__class__ is timezone:
+        return value.tzname() or ""
+    key: object = getattr(zone, "key", None) or getattr(zone, "zone", None)  # zoneinfo's name for it, and pytz's
+    kind = zone.__class__
+    return key if isinstance(key, str) else f"{kind.__module__}.{kind.__qualname__}:{zone!s}:{value.tzname()}"
 
 
 def _timedelta(value: Any, out: list[bytes], depth: int) -> None:
@@ -184,9 +200,9 @@ ENCODABLE: dict[type, Callable[[Any, list[bytes], int], None]] = {
     dict: _dict,
     Decimal: _as_text(b"c", str),
     UUID: lambda value, out, _: out.append(b"U" + value.bytes),
-    datetime: _datetime,
+    datetime: _moment(b"T"),
     date: _as_text(b"a", date.isoformat),
-    time: _as_text(b"h", lambda value: f"{value.isoformat()}|{value.fold}"),
+    time: _moment(b"h"),
     timedelta: _timedelta,
     range: lambda value, out, depth: _named("range", (value.start, value.stop, value.step), out, depth),
 }
@@ -206,21 +222,15 @@ def _write_other(value: Any, out: list[bytes], depth: int) -> None:
     own = getattr(kind, "__cache_key__", None)
     if own is not None:
         _named(name, (own(value),), out, depth)
-    elif isinstance(value, Enum):
-        _named(name, (value.name,), out, depth)
-    elif dataclasses.is_dataclass(value):
-        _named(name, [(f.name, getattr(value, f.name)) for f in dataclasses.fields(value)], out, depth)
-    elif isinstance(value, tuple) and hasattr(value, "_fields"):
-        _named(name, tuple(value), out, depth)
-    elif (fields := _model_parts(value)) is not None:
-        _named(name, fields, out, depth)
-    elif isinstance(value, PurePath):
-        _named(name, (str(value),), out, depth)
-    elif hasattr(value, "get_secret_value"):
-        _named(name, (value.get_secret_value(),), out, depth)
-    elif (base := next((base for base in kind.__mro__ if base in ENCODABLE), None)) is not None:
-        out.append(_atom(b"o", _text(name)))
-        ENCODABLE[base](value, out, depth)
+        return
+    if isinstance(value, PurePath):  # the module's name differs between versions of Python
+        name = f"pathlib.{kind.__qualname__}" if kind.__module__.startswith("pathlib") else name
+    base = None if isinstance(value, Enum) else next((base for base in kind.__mro__ if base in ENCODABLE), None)
+    parts = _parts(value)
+    if parts is not None and base is None:
+        _named(name, parts, out, depth)
+    elif base is not None:
+        _of_base(name, value, base, parts or sorted(getattr(value, "__dict__", {}).items()), out, depth)
     else:
         raise KeyEncodingError(
             f"an argument of type {name} can't be part of a key: it has no canonical form. Give the class a method "
@@ -229,11 +239,41 @@ def _write_other(value: Any, out: list[bytes], depth: int) -> None:
         )
 
 
+def _of_base(name: str, value: Any, base: type, added: Sequence[object], out: list[bytes], depth: int) -> None:
+    """An object of a subclass of a builtin: what the base holds, and what the subclass adds to it."""
+    if not added:
+        out.append(_atom(b"o", _text(name)))
+        ENCODABLE[base](value, out, depth)
+        return
+    out += _atom(b"o", _text(f"{name}+")), b"u2:"
+    ENCODABLE[base](value, out, depth + 1)
+    _sequence(b"l")(added, out, depth + 1)
+
+
+def _parts(value: Any) -> Sequence[object] | None:
+    """What an object of a known kind consists of; None if its kind isn't known."""
+    kind = type(value)
+    if isinstance(value, Enum):
+        return (value.value if isinstance(value, Flag) else value.name,)
+    if dataclasses.is_dataclass(value):
+        return [(field.name, getattr(value, field.name)) for field in dataclasses.fields(value)]
+    if isinstance(value, OrderedDict):
+        return [list(value)]  # here, the order is part of what it says
+    if isinstance(value, PurePath):
+        return (str(value),)
+    if hasattr(kind, "get_secret_value"):
+        return (value.get_secret_value(),)
+    if hasattr(kind, "__attrs_attrs__"):
+        return [(field.name, getattr(value, field.name)) for field in kind.__attrs_attrs__]
+    return _model_parts(value)
+
+
 def _model_parts(value: Any) -> list[tuple[str, object]] | None:
-    """Fields of a Pydantic model (hidden ones and extras too) or of a msgspec Struct, without importing either."""
+    """Fields of a Pydantic model (hidden, extra and private ones too) or of a msgspec Struct, importing neither."""
     if "pydantic" in sys.modules and isinstance(getattr(type(value), "__pydantic_fields__", None), dict):
         fields = [(name, getattr(value, name)) for name in type(value).__pydantic_fields__]
-        return fields + sorted((value.__pydantic_extra__ or {}).items())
+        hidden = (value.__pydantic_extra__ or {}) | (value.__pydantic_private__ or {})
+        return fields + sorted(hidden.items())
     struct_fields = getattr(type(value), "__struct_fields__", None)
     if struct_fields is not None:
         return [(name, getattr(value, name)) for name in struct_fields]

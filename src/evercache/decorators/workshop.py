@@ -109,7 +109,7 @@ class Workshop:
                 return Request(Key(readable.encode(), title), tags(arguments))
             data = b"".join(map(encode, keyed))
             return Request(
-                Key(f"{readable}:{digest(data, self.secret)}".encode(), lambda: _spelled(title, keyed)), tags(arguments)
+                Key(f"{readable}#{digest(data, self.secret)}".encode(), lambda: _spelled(title, keyed)), tags(arguments)
             )
 
         packer = Packer(
