@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from sqlalchemy.exc import SQLAlchemyError
 
 from evercache import Cache
+from evercache.fastapi import CacheDep
 from examples.taskflow.db import Database
 from examples.taskflow.services import ServicesDep
 
@@ -33,9 +34,9 @@ class Health(BaseModel):
 
 
 @router.get("/health", responses={503: {"model": Health}})
-async def read_health(services: ServicesDep, response: Response) -> Health:
+async def read_health(services: ServicesDep, cache: CacheDep, response: Response) -> Health:
     """200 while requests can be served, 503 if not."""
-    components = {"database": await database_health(services.database), "cache": cache_health(services.cache)}
+    components = {"database": await database_health(services.database), "cache": cache_health(cache)}
     statuses = {part.status for part in components.values()}
     status: Status = "healthy" if statuses == {"healthy"} else "degraded"
     if components["database"].status == "down":

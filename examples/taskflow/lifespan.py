@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from fastapi import FastAPI
 
+from evercache.fastapi import lifespan as cached_lifespan
 from examples.taskflow import seed
 from examples.taskflow.auth import Passwords, Tokens
 from examples.taskflow.cache import cache
@@ -28,7 +29,7 @@ def lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMana
         async with database.opened(settings.database_url):
             await database.create_tables()
             tokens = Tokens(signing_secret(settings.data_dir), timedelta(minutes=settings.token_minutes))
-            app.state.services = services = Services(settings, database, cache, Passwords(), tokens)
+            app.state.services = services = Services(settings, database, Passwords(), tokens)
             await _fill(services)
             logger.info("TaskFlow serves from %s; its cache is %s.", database.kind, cache.health().status)
             yield
@@ -37,7 +38,7 @@ def lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMana
     async def run(app: FastAPI) -> AsyncIterator[None]:
         # Where nobody has configured logging (uvicorn configures only its own), start and stop are said all the same.
         logging.basicConfig(level=logging.INFO, format="%(levelname)s:     %(message)s")
-        async with cache.lifespan_with(serve)(app):
+        async with cached_lifespan(cache, serve)(app):
             yield
 
     return run

@@ -8,7 +8,6 @@ from fastapi import Depends
 from fastapi.requests import HTTPConnection
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from evercache import Cache
 from examples.taskflow.auth import Passwords, Tokens
 from examples.taskflow.db import Database
 from examples.taskflow.settings import Settings
@@ -20,7 +19,6 @@ class Services:
 
     settings: Settings
     database: Database
-    cache: Cache
     passwords: Passwords
     tokens: Tokens
 

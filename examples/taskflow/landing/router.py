@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 from starlette.responses import Response
 
+from evercache.fastapi import CacheDep
 from examples.taskflow import seed
 from examples.taskflow.services import ServicesDep
 
@@ -30,14 +31,14 @@ router = APIRouter(include_in_schema=False)
 
 
 @router.get("/", response_class=HTMLResponse)
-async def show_page(services: ServicesDep) -> HTMLResponse:
+async def show_page(services: ServicesDep, cache: CacheDep) -> HTMLResponse:
     """What this is, where to go, and a place to try it."""
     known = services.settings.demo
     page = Template((HERE / "index.html").read_text()).substitute(
         username=escape(seed.DEMO_USERNAME if known else ""),
         password=escape(seed.DEMO_PASSWORD if known else ""),
         database=DATABASES[services.database.kind],
-        cache=CACHES[services.cache.health().status],
+        cache=CACHES[cache.health().status],
     )
     return HTMLResponse(page, headers={"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff"})
 
