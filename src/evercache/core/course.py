@@ -89,7 +89,7 @@ class Ask:
     - `declared`: tags every entry of this key must have; `remembered`: more tags it had last time (one trip saved).
     - `force`: load although an entry is there; `rotate`: and reject every load that began before;
       `patient`: wait for another process that loads the same key.
-    - `age`: the age of a record now; `counter`: L1's invalidation counter; `quarantined`: whether an invalidation of
+    - `age`: the age of a record now; `expired`: that of one which was expired softly, by its tags; `counter`: L1's invalidation counter; `quarantined`: whether an invalidation of
       this key or one of these tags is still on its way; `untouched`: nothing of it was invalidated since a counter.
     """
 
@@ -109,6 +109,7 @@ class Ask:
     force: bool = False
     rotate: bool = False
     patient: bool = True
+    expired: Age = Age.STALE
 
 
 @dataclass(slots=True)
@@ -208,6 +209,8 @@ class Course:
         proof, record = proof
         ticket.seen = record.fill
         age = ask.age(record)
+        if proof is Proof.EXPIRED and age in (Age.FRESH, Age.EARLY):
+            age = ask.expired
         if age is Age.DEAD:
             ticket.cause = "expired"
             return None
@@ -216,8 +219,6 @@ class Course:
         except CodecError:
             ticket.cause = "corrupt"
             return None
-        if proof is Proof.EXPIRED and age in (Age.FRESH, Age.EARLY):
-            age = Age.STALE
         landing = Landing(value, source="l2", stale=age in (Age.STALE, Age.SPARE), record=record)
         if age is Age.SPARE:
             landing.cause = ticket.cause = "expired"

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass, field
+from types import TracebackType
 from typing import Any
 
 from evercache.core.patterns import matches
@@ -49,6 +50,7 @@ class Landing:
     - `stale`: past its ttl, or expired softly; `refresh`: somebody should load it anew behind the answer.
     - `cause`: why it had to be loaded; `rejected`: loaded, but an invalidation came between, so it was not stored.
     - `record`: the stored entry with its times and tags, if there is one; `tags`: those of a value without a record.
+    - `trace`: where *error* came from. An exception that many callers raise would collect the frames of all of them.
     """
 
     value: Any = None
@@ -60,6 +62,7 @@ class Landing:
     cause: str = ""
     record: Record | None = None
     tags: tuple[bytes, ...] = ()
+    trace: TracebackType | None = None
     extra: Any = None  # what the loader said beside the value (`engine.loading.Loaded`)
 
 
@@ -75,6 +78,7 @@ class Flight:
     proved: bool = False
     doomed: bool = False
     since: int = 0
+    dice: float = 1.0  # thrown once for each flight: whether it refreshes early must not be asked twice
     spare: Landing | None = None
     landing: Landing | None = None
     waiter: Any = field(default=None, repr=False)  # what the engine's readers wait for: a future, there

@@ -12,9 +12,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from evercache.core.patterns import matches
-from evercache.core.protocol import Ban, Command, Distrust, ExpireKey, ExpireTag, InvalidateKey, InvalidateTag
+from evercache.core.protocol import (
+    Ban,
+    Command,
+    Distrust,
+    ExpireKey,
+    ExpireTag,
+    InvalidateKey,
+    InvalidateTag,
+    LogRecord,
+)
 
-__all__ = ["Journal"]
+__all__ = ["Journal", "record_of"]
 
 Name = tuple[str, bytes | str]
 
@@ -49,14 +58,24 @@ class Journal:
         entries = self._entries.get(partition, {})
         return [entry for entry, _ in zip(entries.values(), range(limit), strict=False)]
 
-    def settle(self, partition: int, operations: Iterable[int]) -> None:
-        """These operations are confirmed; newer ones of the same name stay."""
+    def settle(self, partition: int, operations: Iterable[int]) -> list[LogRecord]:
+        """These operations are confirmed; newer ones of the same name stay. What they were about, for who must forget
+        it once more: a flight may have looked before the store knew."""
         done = set(operations)
         entries = self._entries.get(partition, {})
-        for name in [name for name, (operation, _) in entries.items() if operation in done]:
-            del entries[name]
+        names = [name for name, (operation, _) in entries.items() if operation in done]
+        settled = [record_of(entries.pop(name)[1]) for name in names]
         if not entries:
             self._entries.pop(partition, None)
+        return settled
+
+    def sort(self, places: Callable[[Command[object]], Iterable[int]], distrust: Callable[[], Distrust]) -> None:
+        """Put every entry where it belongs: what was noted while nobody knew the partitions stands under any one."""
+        noted = sorted((entry for entries in self._entries.values() for entry in entries.values()), key=_age)
+        self._entries.clear()
+        for _, command in noted:
+            for partition in places(command):
+                self.note(partition, command, distrust)
 
     def quarantines(self, partition: int, key: bytes, tags: Iterable[bytes], text: Callable[[], str]) -> bool:
         """Whether an invalidation of this key or one of these tags is still on its way."""
@@ -68,9 +87,21 @@ class Journal:
         return any(kind == "b" and isinstance(name, str) and matches(name, text()) for kind, name in entries)
 
 
+def _age(entry: tuple[int, Command[object]]) -> int:
+    return entry[0]
+
+
 def _harder(before: Command[object], command: Command[object]) -> Command[object]:
     """An expiry must not take the place of an invalidation that is still owed."""
     return before if isinstance(before, InvalidateKey | InvalidateTag) else command
+
+
+def record_of(command: Command[object]) -> LogRecord:
+    """The record that an invalidation leaves in the log."""
+    kind, name = _name(command)
+    if isinstance(command, ExpireKey | ExpireTag):
+        kind = "x" if kind == "k" else "y"
+    return LogRecord(kind, name.encode("utf-8", "surrogatepass") if isinstance(name, str) else name)
 
 
 def _name(command: Command[object]) -> Name:

@@ -62,6 +62,10 @@ class L1:
         self._texts: dict[int, tuple[dict[Hashable, Entry], Callable[[Hashable], str]]] = {}
         self._lock = threading.RLock()
 
+    def after_fork(self) -> None:
+        """In a child process: a thread that isn't here may have held the lock."""
+        self._lock = threading.RLock()
+
     # -- reading -------------------------------------------------------------------------------------------------
 
     def register(self, table: dict[Hashable, Entry], text: Callable[[Hashable], str]) -> None:

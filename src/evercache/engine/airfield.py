@@ -7,6 +7,7 @@ cache has its own airfield, and the cache looks the running one up off the hit p
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Coroutine, Hashable
 from contextvars import Context
 from typing import Any
@@ -27,7 +28,7 @@ class Airfield:
         self.course = Course(self.ticks, self.flights)
         self.refreshing: set[Hashable] = set()
         self.throttled: dict[Hashable, float] = {}
-        self.wakes: dict[bytes, asyncio.Event] = {}
+        self._wakes: dict[bytes, set[asyncio.Future[None]]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def spawn(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
@@ -42,13 +43,28 @@ class Airfield:
         """How many tasks are running."""
         return len(self._tasks)
 
-    def expect(self, key: bytes) -> asyncio.Event:
-        """The event that is set when *key* is filled or released elsewhere; ask before sending what may make it wait."""
-        event = self.wakes.get(key)
-        if event is None:
-            event = self.wakes[key] = asyncio.Event()
-        event.clear()
-        return event
+    def expect(self, key: bytes) -> asyncio.Future[None]:
+        """Done when *key* is filled or released elsewhere; ask before sending what may make it wait, and `forget` it."""
+        future: asyncio.Future[None] = self.loop.create_future()
+        self._wakes.setdefault(key, set()).add(future)
+        return future
+
+    def forget(self, key: bytes, future: asyncio.Future[None]) -> None:
+        waiting = self._wakes.get(key)
+        if waiting is not None:
+            waiting.discard(future)
+            if not waiting:
+                del self._wakes[key]
+
+    def wake(self, key: bytes) -> None:
+        """*key* was filled or released elsewhere."""
+        for future in self._wakes.pop(key, ()):
+            if not future.done():
+                future.set_result(None)
+
+    def rests(self, place: Hashable, now: float) -> bool:
+        """Whether the source of *place* is left alone at present."""
+        return now < self.throttled.get(place, -math.inf)
 
     def throttle(self, place: Hashable, until: float, now: float) -> None:
         """No load of *place* before *until*: the last one failed, and a stale value answers."""
@@ -62,9 +78,9 @@ class Airfield:
             await asyncio.wait(tuple(self._tasks), timeout=seconds)
 
     async def close(self) -> None:
-        """End every task."""
+        """End every task. A loader that doesn't let itself be ended is left behind after a second."""
         tasks = tuple(self._tasks)
         for task in tasks:
             task.cancel()
         if tasks:
-            await asyncio.wait(tasks)
+            await asyncio.wait(tasks, timeout=1.0)

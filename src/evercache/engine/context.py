@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from random import Random
 from typing import Protocol, TypeVar
 
 from evercache.core.clock import Clock
@@ -32,6 +33,7 @@ class Context(Protocol):
     degraded_ttl: float
     degraded: Lease
     enabled: bool
+    random: Random
 
     @property
     def shares(self) -> bool:
@@ -46,6 +48,9 @@ class Context(Protocol):
 
     def reachable(self, partition: int) -> bool:
         """Whether the store may be asked from this loop, right now."""
+
+    def refusal(self, partition: int) -> str:
+        """Why the store can't be asked, in a word."""
 
     def airfield(self) -> Airfield:
         """The airfield of the running loop."""

@@ -8,11 +8,15 @@ the lease of L1, partitions that come and go arrive here.
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import os
+import threading
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from contextlib import suppress
+from random import Random
 from typing import Any, TypeVar
-from weakref import WeakKeyDictionary, WeakSet, WeakValueDictionary
+from weakref import WeakSet, WeakValueDictionary
 
 from evercache.core.clock import Clock
 from evercache.core.entry import Entry, Lease
@@ -20,14 +24,16 @@ from evercache.core.events import Degraded, Recovered
 from evercache.core.journal import Journal
 from evercache.core.keys import tag_id
 from evercache.core.l1 import L1
-from evercache.core.protocol import Command, LogRecord, Terms
+from evercache.core.protocol import Command, ExpireKey, InvalidateKey, LogRecord, Terms
 from evercache.engine.airfield import Airfield
+from evercache.engine.airfields import Airfields
 from evercache.engine.health import Health, Ledger
 from evercache.engine.hooks import Hooks
 from evercache.engine.invalidation import Invalidator
 from evercache.engine.loops import LoopThread, Portal
 from evercache.engine.memory import Bounded, Memories
 from evercache.engine.reader import Reader
+from evercache.engine.repeater import Repeater
 from evercache.engine.site import Site
 from evercache.engine.statistics import Statistics
 from evercache.errors import StoreUnavailable
@@ -36,6 +42,10 @@ from evercache.stores.base import Store
 __all__ = ["Engine"]
 
 R = TypeVar("R")
+_log = logging.getLogger("evercache")
+
+HANDOVER = 5.0
+"""Seconds that a command from another loop than the store's may take; a loop that is stuck must not hold up others."""
 
 DRAIN = 5.0
 """Seconds that `stop()` gives to what is running: background loads, unconfirmed invalidations."""
@@ -57,13 +67,15 @@ class Engine:
         delta: float = 1.0,
         enabled: bool = True,
         terms: Terms | None = None,
+        random: Random | None = None,
     ) -> None:
         self.clock = clock
         self.outage = outage
         self.degraded_ttl = degraded_ttl
-        self.delta = delta
+        self._delta = delta
         self.enabled = enabled
         self.terms = terms or Terms()
+        self.random = random or Random()  # noqa: S311 - jitter and early refreshes are chance, not secrets
         self.l1 = L1(max_items=l1_items, max_weight=l1_bytes)
         self.l1.on_evict = self._evicted
         self.l1.on_gone = self._gone
@@ -81,12 +93,13 @@ class Engine:
         self._store: Store | None = None
         self._home: asyncio.AbstractEventLoop | None = None
         self._pid = os.getpid()
-        self._airfields: WeakKeyDictionary[asyncio.AbstractEventLoop, Airfield] = WeakKeyDictionary()
+        self._airfields = Airfields()
+        self._repeater: Repeater | None = None
         self._tag_names: Bounded[bytes, str] = Bounded(10_000)
         self._tag_ids: Bounded[str, bytes] = Bounded(10_000)
         self._ledger = Ledger(clock.monotonic())
         self._private: LoopThread | None = None
-        self._journalling: asyncio.Task[None] | None = None
+        self._private_lock = threading.Lock()
         if self.shares:
             self.l1.shared = True
             self.l1.leases = (self.degraded,)
@@ -107,36 +120,86 @@ class Engine:
         return self._store
 
     async def start(self) -> None:
-        """Connect to the shared store, if there is one. Never fails because it is away. Idempotent in one loop."""
+        """Connect to the shared store, if there is one. Never fails because it is away. Idempotent in one loop; another
+        loop takes the cache over."""
         loop = asyncio.get_running_loop()
-        if self._store is not None and self._home is loop and self._pid == os.getpid():
+        if self._pid != os.getpid():
+            self._after_fork()
+        if self._store is not None and self._home is loop:
             return
-        self._pid, self._home = os.getpid(), loop
+        await self._leave_home()
+        self._home = loop
         self._ledger = Ledger(self.clock.monotonic())
         if self._make_store is None:
             return
-        self._store = store = self._make_store()
-        self.l1.flush(self.degraded)
-        self.l1.leases = (self.degraded, *(Lease(-math.inf) for _ in range(store.partitions)))
-        await store.start(self)
+        store = self._make_store()
+        self._renew_leases(store.partitions)
+        self._store = store
+        self._repeater = Repeater(self.clock, self.journal, store, self._airfields.here())
+        # Before the start nobody knew where a key lives.
+        self.journal.sort(self._places, self.invalidator.distrust)
+        try:
+            await store.start(self)
+        except BaseException:
+            self._store = self._home = self._repeater = None
+            await store.close()
+            raise
 
     async def stop(self, drain: float = DRAIN) -> None:
-        """Drain what must not be lost, then end every task and connection. Afterwards the cache works on memory again."""
-        airfield = self._airfields.get(asyncio.get_running_loop())
+        """Drain what must not be lost, then end every task and connection. Afterwards the cache works on memory again;
+        who still waits for a load of ours loads anew."""
+        airfield = self._airfields.of(asyncio.get_running_loop())
         if airfield is not None:
+            if self._repeater is not None and not len(self.journal):
+                self._repeater.end()  # it only sleeps; what it was to repeat is confirmed
             await airfield.drain(drain)
+        store, self._store = self._store, None
+        self._home = self._repeater = None
+        if airfield is not None:
             await airfield.close()
         private, self._private = self._private, None
         if private is not None:
             await asyncio.to_thread(private.close)
-        store, self._store = self._store, None
-        self._home = None
         if store is not None:
             await store.close()
-            for lease in self.l1.leases[1:]:
-                self.l1.flush(lease)
+            self._renew_leases(0)
+        if owed := len(self.journal):
+            _log.warning(
+                "stopped with %d invalidations that the shared store has not confirmed; until their ttl, other processes "
+                "may serve what they name.",
+                owed,
+                extra={"event": "cache.unconfirmed", "count": owed},
+            )
+
+    def _renew_leases(self, partitions: int) -> None:
+        """Forget what stands under the old leases; one new lease for each partition, and the degraded one."""
+        for lease in self.l1.leases:
+            self.l1.flush(lease)
+            if lease is not self.degraded:
+                lease.until = -math.inf
+        self.l1.leases = (self.degraded, *(Lease(-math.inf) for _ in range(partitions)))
+
+    async def _leave_home(self) -> None:
+        """End the store that another loop has started, if that loop is still there to do it."""
+        store, home = self._store, self._home
+        self._store = self._repeater = None
+        if store is None or home is None or not home.is_running():
+            return
+        closing = asyncio.run_coroutine_threadsafe(store.close(), home)
+        await asyncio.wait((asyncio.wrap_future(closing),), timeout=HANDOVER)
+
+    def _places(self, command: Command[object]) -> Iterable[int]:
+        """The partitions that an invalidation concerns."""
+        if isinstance(command, InvalidateKey | ExpireKey):
+            return (self.partition_of(command.id),)
+        return range(self.partitions)
 
     # -- what the parts ask --------------------------------------------------------------------------------------
+
+    @property
+    def delta(self) -> float:
+        """Δ in seconds, as the processes have agreed."""
+        return self._delta if self._store is None else max(self._delta, self._store.delta)
 
     @property
     def partitions(self) -> int:
@@ -155,26 +218,32 @@ class Engine:
             return False
         return store.trusted(partition)
 
+    def refusal(self, partition: int) -> str:
+        """Why the store can't be asked, in a word."""
+        if self._store is None:
+            return "not started"
+        if self._home is not asyncio.get_running_loop():
+            return "another loop"
+        return self._ledger.reason(partition)
+
     def airfield(self) -> Airfield:
-        loop = asyncio.get_running_loop()
         if self._pid != os.getpid():
             self._after_fork()
-        found = self._airfields.get(loop)
-        if found is None:
-            found = self._airfields[loop] = Airfield(loop)
-        return found
+        return self._airfields.here()
 
     def airfields(self) -> Iterable[Airfield]:
         """The airfields of all loops; an invalidation concerns the flights of each."""
-        return tuple(self._airfields.values())
+        return self._airfields.all()
 
     def _after_fork(self) -> None:
-        """In a child of the process that was started: its connections are not ours. The leases lapse by themselves."""
+        """In a child of the process that was started: its connections and loops are not ours."""
         self._pid = os.getpid()
-        self._store = self._home = self._private = None
-        self._airfields = WeakKeyDictionary()
-        for lease in self.l1.leases:
-            self.l1.flush(lease)
+        self._store = self._home = self._private = self._repeater = None
+        self._private_lock = threading.Lock()
+        self._airfields.forget()
+        self.l1.after_fork()
+        if self.shares:
+            self._renew_leases(0)
 
     def now(self, partition: int) -> int:
         if self._store is None:
@@ -208,10 +277,14 @@ class Engine:
     async def _execute_at_home(self, store: Store, partition: int, command: Command[R]) -> R:
         """From another loop than the one the store lives in: hand the command over and wait for its reply."""
         home = self._home
-        if home is None or home.is_closed():
-            raise StoreUnavailable("the loop that started the cache is closed", reason="not started")
+        if home is None or not home.is_running():
+            raise StoreUnavailable("the loop that started the cache doesn't run", reason="not started")
         handed = asyncio.run_coroutine_threadsafe(store.execute(partition, command), home)
-        return await asyncio.wrap_future(handed)
+        try:
+            async with asyncio.timeout(HANDOVER):
+                return await asyncio.wrap_future(handed)
+        except TimeoutError:
+            raise StoreUnavailable("the loop that started the cache is stuck", reason="timeout") from None
 
     # -- sites ---------------------------------------------------------------------------------------------------
 
@@ -254,11 +327,13 @@ class Engine:
 
     def portal(self) -> Portal:
         """The way from a plain thread to the loop that started the cache, or to one of its own."""
-        if self._home is not None and not self._home.is_closed():
-            return Portal(self._home)
-        if self._private is None:
-            self._private = LoopThread("evercache")
-        return Portal(self._private.loop)
+        home = self._home
+        if home is not None and home.is_running():
+            return Portal(home)
+        with self._private_lock:
+            if self._private is None:
+                self._private = LoopThread("evercache")
+            return Portal(self._private.loop)
 
     # -- health --------------------------------------------------------------------------------------------------
 
@@ -286,23 +361,20 @@ class Engine:
     def logged(self, partition: int, records: Sequence[LogRecord]) -> None:
         for record in records:
             self.l1.apply(record)
-            for airfield in self._airfields.values():
+            for airfield in self._airfields.all():
                 airfield.flights.doom(record)
 
     def woken(self, partition: int, keys: Sequence[bytes]) -> None:
-        airfield = self._airfields.get(self._home) if self._home is not None else None
-        if airfield is None:
-            return
-        for key in keys:
-            event = airfield.wakes.get(key)
-            if event is not None:
-                event.set()
+        airfield = self._airfields.of(self._home)
+        if airfield is not None:
+            for key in keys:
+                airfield.wake(key)
 
     def owed(self, partition: int, limit: int) -> Sequence[tuple[int, Command[object]]]:
         return self.journal.owed(partition, limit)
 
     def settled(self, partition: int, operations: Sequence[int]) -> None:
-        self.journal.settle(partition, operations)
+        self.invalidator.doom(self.journal.settle(partition, operations))
 
     def changed(self, partition: int, *, trusted: bool, reason: str) -> None:
         seconds = self._ledger.changed(partition, trusted=trusted, reason=reason, now=self.clock.monotonic())
@@ -323,27 +395,11 @@ class Engine:
 
     def owing(self, partition: int) -> None:
         """An invalidation went into the journal while the store may still be trusted: it is repeated from here."""
-        airfield = self._airfields.get(self._home) if self._home is not None else None
-        if self._store is None or airfield is None or (self._journalling is not None and not self._journalling.done()):
+        repeater, home = self._repeater, self._home
+        if repeater is None or home is None:
             return
-        if self._home is asyncio.get_running_loop():
-            self._journalling = airfield.spawn(self._repeat(), "repeats invalidations")
-
-    async def _repeat(self) -> None:
-        """Repeat what the trusted partitions owe; the others ask for theirs when they return."""
-        pause = 0.05
-        while len(self.journal):
-            await self.clock.sleep(pause)
-            pause = min(1.0, pause * 2)
-            for partition in range(self.partitions):
-                if self.reachable(partition) and await self._repay(partition):
-                    pause = 0.05
-
-    async def _repay(self, partition: int) -> bool:
-        for operation, command in self.journal.owed(partition, 512):
-            try:
-                await self.execute(partition, command)
-            except StoreUnavailable:
-                return False
-            self.journal.settle(partition, (operation,))
-        return True
+        if home is asyncio.get_running_loop():
+            repeater.begin()
+        else:
+            with suppress(RuntimeError):  # its loop has just been closed; the next start repeats
+                home.call_soon_threadsafe(repeater.begin)

@@ -63,6 +63,10 @@ class Ledger:
         self._states[partition] = (trusted, reason, now)
         return now - since
 
+    def reason(self, partition: int) -> str:
+        """The last word about *partition*."""
+        return self._states.get(partition, (False, "connecting", 0.0))[1]
+
     def health(self, partitions: int, owed: int, now: float) -> Health:
         states = []
         for partition in range(partitions):

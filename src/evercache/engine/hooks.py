@@ -18,7 +18,7 @@ class Hooks:
 
     def __init__(self) -> None:
         self.observers: tuple[Observer, ...] = ()
-        self._complained: set[Observer] = set()
+        self._complained: set[int] = set()
 
     def add(self, observer: Observer) -> Callable[[], None]:
         """Add *observer*; the result takes it away again."""
@@ -34,6 +34,6 @@ class Hooks:
             try:
                 observer(event)
             except Exception:  # noqa: BLE001 - whatever it raises is its own; the request goes on
-                if observer not in self._complained:
-                    self._complained.add(observer)
+                if id(observer) not in self._complained:
+                    self._complained.add(id(observer))
                     _log.exception("an observer failed; it goes on receiving events, this is logged once")

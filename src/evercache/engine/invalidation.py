@@ -74,13 +74,13 @@ class Invalidator:
 
     async def everything(self) -> Confirmation:
         """Invalidate the whole namespace; O(1)."""
-        orders = [(p, self._distrust()) for p in self._everywhere()]
+        orders = [(p, self.distrust()) for p in self._everywhere()]
         return await self._carry_out("namespace", [LogRecord("n", b"")], orders)
 
     def _everywhere(self) -> Iterable[int]:
         return range(self.engine.partitions)
 
-    def _distrust(self) -> Distrust:
+    def distrust(self) -> Distrust:
         return Distrust(_candidate(), self.engine.terms)
 
     # -- carrying out --------------------------------------------------------------------------------------------
@@ -99,21 +99,30 @@ class Invalidator:
         confirmation = Confirmation.CONFIRMED
         if engine.shares:
             # The caller may be cancelled; what it said about its data may not be.
-            sending = engine.airfield().spawn(self._send_all(orders), "invalidates")
-            confirmation = await asyncio.shield(sending)
-            self.doom(records)
+            sending = engine.airfield().spawn(self._send_all(records, orders), "invalidates")
+            try:
+                confirmation = await asyncio.shield(sending)
+            except asyncio.CancelledError:
+                if not sending.cancelled():
+                    raise
+                confirmation = Confirmation.PENDING  # the cache was stopped; what was not sent is in the journal
         self._count(kind, len(records), confirmation, started, soft=soft)
         return confirmation
 
-    async def _send_all(self, orders: Sequence[tuple[int, Command[None]]]) -> Confirmation:
+    async def _send_all(
+        self, records: Sequence[LogRecord], orders: Sequence[tuple[int, Command[None]]]
+    ) -> Confirmation:
         sent = await asyncio.gather(*(self._send(partition, command) for partition, command in orders))
+        self.doom(records)
         return Confirmation.CONFIRMED if all(sent) else Confirmation.PENDING
 
     async def _send(self, partition: int, command: Command[None]) -> bool:
         try:
             await self.engine.execute(partition, command)
-        except StoreUnavailable:
-            self.engine.journal.note(partition, command, self._distrust)
+        except (StoreUnavailable, asyncio.CancelledError) as error:
+            self.engine.journal.note(partition, command, self.distrust)
+            if isinstance(error, asyncio.CancelledError):
+                raise
             self.engine.owing(partition)
             return False
         return True

@@ -6,15 +6,18 @@ Inside a loader, `current()` is the context of this load. Outside of one it is a
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, TypeVar
 
 from evercache.core.course import Loaded
 from evercache.core.duration import Duration, Forever, parse_duration
 from evercache.errors import NotStarted
 
-__all__ = ["MISSING", "LoadContext", "Missing", "current", "entered"]
+__all__ = ["MISSING", "LoadContext", "Missing", "current", "entered", "uncached"]
+
+
+T = TypeVar("T")
 
 
 class Missing:
@@ -95,3 +98,12 @@ def current() -> LoadContext:
 def entered(context: LoadContext) -> None:
     """Make *context* the current one; called in the loader's own, empty context."""
     _current.set(context)
+
+
+async def uncached(load: Awaitable[T]) -> T:
+    """Run a loader where nothing is cached, in its caller's task; `current()` is known there all the same."""
+    token = _current.set(LoadContext())
+    try:
+        return await load
+    finally:
+        _current.reset(token)

@@ -4,6 +4,7 @@ what became of its entry."""
 from __future__ import annotations
 
 from collections.abc import Hashable
+from contextlib import suppress
 from typing import Generic, TypeVar
 
 from evercache.codecs.weigh import weigh
@@ -15,6 +16,9 @@ V = TypeVar("V")
 
 ENTRY_BYTES = 300
 """What L1 spends on an entry beside its value: the entry, its place in two dictionaries, its key."""
+
+SHARED_WEIGHTS = 16_384
+"""Up to this weight, equal weights are one object."""
 
 
 class Bounded(Generic[K, V]):
@@ -32,7 +36,8 @@ class Bounded(Generic[K, V]):
         items.pop(key, None)
         items[key] = value
         if len(items) > self.limit:
-            del items[next(iter(items))]
+            with suppress(StopIteration, KeyError, RuntimeError):  # another thread was there first
+                del items[next(iter(items))]
 
 
 class Memories:
@@ -40,6 +45,7 @@ class Memories:
 
     def __init__(self) -> None:
         self._tags: Bounded[bytes, tuple[bytes, ...]] = Bounded(10_000)
+        self._weights: dict[int, int] = {}
         self._fates: Bounded[Hashable, str] = Bounded(10_000)
 
     def tags_of(self, key: bytes) -> tuple[bytes, ...]:
@@ -58,4 +64,6 @@ class Memories:
 
     def weigh(self, value: object) -> int:
         """An estimate of the bytes that an entry with this value holds."""
-        return ENTRY_BYTES + weigh(value)
+        weight = ENTRY_BYTES + weigh(value)
+        # Most entries weigh the same as some others: one object for each weight, not 32 bytes for each entry.
+        return weight if weight > SHARED_WEIGHTS else self._weights.setdefault(weight, weight)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-import random
 import secrets
 from collections.abc import Callable, Generator
 from typing import Any
@@ -49,9 +48,16 @@ class Pilot:
         self.key = key
         self.lock = lock
         self.partition = engine.partition_of(key.id)
+        self._wake: asyncio.Future[None] | None = None
 
     async def drive(self, course: Generator[Step, Any, Landing]) -> Landing:
         """Perform the steps of *course* until it lands."""
+        try:
+            return await self._drive(course)
+        finally:
+            self._expect(again=False)
+
+    async def _drive(self, course: Generator[Step, Any, Landing]) -> Landing:
         try:
             step = next(course)
             while True:
@@ -70,7 +76,7 @@ class Pilot:
         match step:
             case Command():
                 if isinstance(step, Begin):
-                    self.airfield.expect(self.key.id)
+                    self._expect(again=True)
                 return await self.engine.execute(self.partition, step)
             case Load():
                 return await self._load(step)
@@ -84,15 +90,16 @@ class Pilot:
     # -- waiting for another process -----------------------------------------------------------------------------
 
     async def _wait(self, seconds: float) -> bool:
-        event = self.airfield.wakes.get(self.key.id)
-        if event is None:
+        if self._wake is None:
             return False
         # A little more than the lock's remaining life: when we ask again, a dead holder's lock is gone.
-        waiting = self.airfield.spawn(_until(event), "waits for another process")
-        try:
-            return await within(self.engine.clock, seconds + 0.005, waiting)
-        finally:
-            waiting.cancel()
+        return await within(self.engine.clock, seconds + 0.005, self._wake)
+
+    def _expect(self, *, again: bool) -> None:
+        """Listen for the end of another one's load, or no longer."""
+        if self._wake is not None:
+            self.airfield.forget(self.key.id, self._wake)
+        self._wake = self.airfield.expect(self.key.id) if again else None
 
     # -- loading -------------------------------------------------------------------------------------------------
 
@@ -100,34 +107,41 @@ class Pilot:
         renewing = None
         if step.begun is not None and step.begun.generation is not None:
             renewing = self.airfield.spawn(self._renew(step.begun, step.begun.generation), "renews a load")
-        spare = step.spare.value if step.spare is not None else MISSING
         try:
-            return await self._run(LoadContext(spare))
+            return await self._run(LoadContext(self._stale(step)))
         finally:
             if renewing is not None:
                 renewing.cancel()
 
+    def _stale(self, step: Load) -> Any:
+        """The value that is being replaced, for the loader: a copy of its own."""
+        if step.spare is None or isinstance(step.spare.value, CachedError):
+            return MISSING
+        return self.site.handed_out(step.spare.value)
+
     async def _renew(self, begun: Begun, generation: bytes) -> None:
-        """Keep generation and lock alive for as long as the load takes."""
+        """Keep the generation alive for as long as the load takes; the lock too, but for no longer than its callers
+        wait: a loader that never ends must not keep the others from trying."""
+        clock, hard = self.engine.clock, self.site.policy.hard_timeout
         pause = self.engine.terms.lock / 3000
+        until = math.inf if hard is None else clock.monotonic() + hard
         while True:
-            await self.engine.clock.sleep(pause)
+            await clock.sleep(pause)
+            lock = self.lock if begun.holder and clock.monotonic() < until else b""
             try:
-                if not await self.engine.execute(
-                    self.partition, Renew(self.key, generation, self.lock if begun.holder else b"", self.engine.terms)
-                ):
+                if not await self.engine.execute(self.partition, Renew(self.key, generation, lock, self.engine.terms)):
                     return
             except StoreUnavailable:
                 continue
 
     async def _run(self, context: LoadContext) -> Loaded | Failed:
         site, clock = self.site, self.engine.clock
-        stats = site.stats
         started = clock.monotonic()
-        stats.loads += 1
+        site.stats.loads += 1
         entered(context)
         try:
             value = await site.load(*self.arguments)
+            return self._loaded(context, value, clock.monotonic() - started)
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
             if task is not None and task.cancelling():
@@ -135,14 +149,17 @@ class Pilot:
             return Failed(error)  # the loader cancelled itself; that is its answer
         except Exception as error:  # noqa: BLE001 - the loader's own; its callers get it
             return self._failed(error, clock.monotonic() - started)
-        seconds = clock.monotonic() - started
-        stats.load_seconds += seconds
+
+    def _loaded(self, context: LoadContext, value: Any, seconds: float) -> Loaded:
+        site = self.site
+        site.stats.load_seconds += seconds
         self.engine.note_load(seconds)
         if self.engine.hooks.observers:
             self.engine.hooks.emit(LoadedEvent(site.name, self.key.id.decode(), seconds))
         loaded = context.loaded(value, seconds, self.engine.tag_id)
         if value is None and loaded.ttl is None:
             loaded.ttl = site.policy.negative_for(None)
+            site.stats.negative += loaded.ttl is not None
         if site.policy.when is not None and not loaded.skip and not site.policy.when(value):
             loaded.skip = True
         return loaded
@@ -187,9 +204,9 @@ class Pilot:
                 self._complain(error)
                 raise
         policy = self.site.policy
-        ttl = policy.life(policy.ttl if loaded.ttl is None else loaded.ttl, random.random())  # noqa: S311 - jitter
+        ttl = policy.life(policy.ttl if loaded.ttl is None else loaded.ttl, self.engine.random.random())
         now = self.engine.now(self.partition)
-        life = ttl + policy.spare_for
+        life = ttl if isinstance(value, CachedError) else ttl + policy.spare_for
         record = Record(
             fill=secrets.token_bytes(16),
             namespace=b"",
@@ -221,7 +238,3 @@ class Pilot:
         site.warned.add(reason)
         _log.warning("%s: %s. The value is served and not stored; said once.", site.name, error)
         self.engine.hooks.emit(Uncacheable(site.name, reason))
-
-
-async def _until(event: asyncio.Event) -> None:
-    await event.wait()

@@ -8,23 +8,24 @@ a load that failed, or takes too long, is covered by a stale value where the pol
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
-import random
 import secrets
-from collections.abc import Hashable, Iterable
+from collections.abc import Coroutine, Hashable, Iterable
 from typing import Any
 
+from evercache.codecs.immutable import is_immutable
 from evercache.core.course import Ask, Loaded
 from evercache.core.entry import Entry, Lease
 from evercache.core.events import FillRejected, Missed, ServedStale
 from evercache.core.flight import Flight, Landing
-from evercache.core.freshness import Age, age_of, early_moment, thinking_moment
-from evercache.core.protocol import LogRecord
+from evercache.core.freshness import Age, age_of, early_moment, load_time_of, thinking_moment
+from evercache.core.protocol import Key, LogRecord
 from evercache.core.record import NEVER_DIES, Record
 from evercache.engine.airfield import Airfield
 from evercache.engine.context import Context
 from evercache.engine.invalidation import Invalidator
-from evercache.engine.loading import MISSING
+from evercache.engine.loading import MISSING, uncached
 from evercache.engine.memory import Memories
 from evercache.engine.pilot import Pilot
 from evercache.engine.site import Arguments, CachedError, Request, Site
@@ -33,8 +34,13 @@ from evercache.errors import CodecError, LoadTimeout, StoreUnavailable
 
 __all__ = ["Reader"]
 
+_log = logging.getLogger("evercache")
+
 THROTTLE = 30.0
 """After a failed load that a stale value covered, the source is left alone for this many seconds."""
+
+SLACK = 0.005
+"""Seconds by which two readings of one moment may differ."""
 
 MAX_REFRESHES = 64
 """Background reloads of one loop at the same time; more than these wait for a later read to ask again."""
@@ -51,27 +57,41 @@ class Reader:
     async def read(self, site: Site, key: Hashable, arguments: Arguments) -> Any:
         """The value of this call: from L1, from L2, or loaded."""
         if not self.engine.enabled:
-            return await site.load(*arguments)
+            return await uncached(site.load(*arguments))
         airfield = self.engine.airfield()
         landing = self._from_l1(airfield, site, key, arguments)
         if landing is None or landing.source == "none":
             landing = await self._by_flight(airfield, site, key, arguments, landing)
-        return self._answer(site, landing)
+        self._count(site, landing, key, arguments)
+        return self._given(site, landing)
 
     async def refresh(self, site: Site, key: Hashable, arguments: Arguments) -> Any:
         """A value whose load begins after this call, whatever is cached."""
+        if not self.engine.enabled:
+            return await uncached(site.load(*arguments))
         airfield = self.engine.airfield()
-        flight = self._depart(airfield, site, key, arguments, force=True)
         site.stats.refreshes += 1
-        await self._arrival(airfield, flight, site, starter=True)
-        return self._answer(site, self._landed(flight))
+        while True:
+            flight = self._depart(airfield, site, key, arguments, force=True)
+            await self._arrival(airfield, flight, site, starter=True)
+            landing: Landing | None = flight.landing
+            if landing is not None and landing.source != "none":
+                return self._given(site, landing)
 
-    async def peek(self, site: Site, key: Hashable, arguments: Arguments) -> Any:
-        """The cached value, fresh or stale, or MISSING. Never loads."""
+    async def peek(self, site: Site, key: Hashable, arguments: Arguments, *, counted: bool = False) -> Any:
+        """The cached value, fresh or stale, or MISSING. Never loads. *counted*: this is a request, for statistics."""
+        if not self.engine.enabled:
+            return MISSING
         airfield = self.engine.airfield()
         landing = self._from_l1(airfield, site, key, arguments, quiet=True)
-        if landing is None:
-            landing, _ = await self.look(airfield, site, key, arguments, site.request(key, arguments))
+        if landing is None or landing.source == "none":
+            request = site.request(key, arguments)
+            self._demand_store(site, request.key)
+            landing, _ = await self.look(airfield, site, key, arguments, request)
+            if landing.cause == "expired":  # kept for the failure of a load, not for answers
+                landing = Landing(cause="expired")
+        if counted:
+            self._count(site, landing, key, arguments)
         if landing.source == "none" or isinstance(landing.value, CachedError):
             return MISSING
         return site.handed_out(landing.value)
@@ -81,35 +101,44 @@ class Reader:
         engine = self.engine
         airfield = engine.airfield()
         request = site.request(key, arguments)
-        flight, ask, pilot = self._plan(airfield, site, key, arguments, request)
-        record = LogRecord("k", request.key.id)
-        self.invalidator.doom([record])
         site.stats.puts += 1
+        flight, ask, pilot = self._plan(airfield, site, key, arguments, request)
+        self.invalidator.doom([LogRecord("k", request.key.id)])
+        confirmed, landing = True, Landing(loaded.value, source="load", extra=loaded)
         if ask.shared:
             storing = airfield.spawn(pilot.drive(airfield.course.put(flight, ask, loaded)), "stores a given value")
             try:
                 landing = await asyncio.shield(storing)
             except (StoreUnavailable, CodecError):
                 return bool(await self.invalidator.keys([request.key.id]))
-        elif ask.alone:
-            landing = Landing(loaded.value, source="load", extra=loaded)
-            flight.proved, flight.since = True, engine.l1.counter
+            except asyncio.CancelledError:
+                if not storing.cancelled():
+                    raise  # we were cancelled; the value is being stored all the same
+                return bool(await self.invalidator.keys([request.key.id]))
         else:
-            return bool(await self.invalidator.keys([request.key.id]))
-        if flight.proved:
+            confirmed = not engine.shares or bool(await self.invalidator.keys([request.key.id]))
+            flight.proved, flight.since = ask.alone and engine.enabled, engine.l1.counter
+        if flight.proved and site.policy.l1:
             self._insert(site, key, request, flight, landing, {*flight.tags, *loaded.tags})
-        return ask.shared or not engine.shares
+        return confirmed
 
     async def look(
-        self, airfield: Airfield, site: Site, key: Hashable, arguments: Arguments, request: Request
+        self,
+        airfield: Airfield,
+        site: Site,
+        key: Hashable,
+        arguments: Arguments,
+        request: Request,
+        *,
+        keep: bool = True,
     ) -> tuple[Landing, bool]:
-        """What the shared store has for this call, and whether it could be asked at all."""
+        """What the shared store has for this call, and whether it could be asked at all. *keep* it in L1."""
         flight, ask, pilot = self._plan(airfield, site, key, arguments, request)
         if not ask.shared:
             return Landing(cause="bypass"), False
         landing = await pilot.drive(airfield.course.peek(flight, ask))
-        if landing.source == "l2":
-            self._keep(site, key, request, flight, landing)
+        if keep and landing.source == "l2":
+            self._keep(site, key, request, flight, landing, asked=True)
         return landing, True
 
     # -- L1, with thought ----------------------------------------------------------------------------------------
@@ -121,29 +150,36 @@ class Reader:
         entry = site.table.get(key)
         if entry is None:
             return None
-        now = self.engine.clock.monotonic()
-        if now >= entry.lease.until and not self._may_serve_lapsed(entry, now):
+        policy, now = site.policy, self.engine.clock.monotonic()
+        leased = now < entry.lease.until or self._may_serve_lapsed(entry, now)
+        if (not leased and not policy.fail_safe) or not self.engine.l1.check(entry, now):
             return None
-        if not self.engine.l1.check(entry, now):
-            return None
-        policy = site.policy
+        dice = self._dice()
         early_at = math.inf
-        if policy.beta and entry.load_seconds:
-            dice = 1.0 - random.random()  # noqa: S311 - chance, not a secret
-            early_at = early_moment(entry.fresh_until, entry.load_seconds, policy.beta, dice)
+        if policy.beta and (seconds := load_time_of(entry.until, entry.fresh_until, policy.beta)):
+            early_at = early_moment(entry.fresh_until, seconds, policy.beta, dice)
         age = age_of(now, entry.fresh_until, stale_for=policy.stale_for, fail_safe=policy.fail_safe, early_at=early_at)
         if age is Age.DEAD or (isinstance(entry.value, CachedError) and age not in (Age.FRESH, Age.EARLY)):
             self.engine.l1.drop(entry)
             self.memories.met((id(site.table), key), "expired")
             return None
-        stale = age in (Age.STALE, Age.SPARE) or entry.stale
-        if age is Age.SPARE:
-            until = airfield.throttled.get((id(site.table), key), -math.inf)
-            return Landing(entry.value, source="l1" if now < until else "none", stale=True, cause="expired")
+        if age is Age.SPARE or not leased:
+            resting = airfield.rests((id(site.table), key), now)
+            return self._old(entry, "l1" if resting else "none", "load failed" if resting else "expired")
         entry.hits += 1
-        if not quiet and age is not Age.FRESH:
-            self._refresh_behind(airfield, site, key, arguments)
-        return Landing(entry.value, source="l1", stale=stale)
+        if age is Age.FRESH:
+            return Landing(entry.value, source="l1")
+        if not quiet:
+            self._refresh_behind(airfield, site, key, arguments, spare=self._old(entry, "none", ""), dice=dice)
+        return Landing(entry.value, source="l1", stale=age is Age.STALE)
+
+    def _old(self, entry: Entry, source: str, cause: str) -> Landing:
+        """An entry that is not simply fresh, with the tags that a load which finds nothing new has to repeat."""
+        tags = tuple([cell.name for cell in entry.tags])
+        return Landing(entry.value, source=source, stale=True, cause=cause, tags=tags)
+
+    def _dice(self) -> float:
+        return 1.0 - self.engine.random.random()  # above 0: there is a logarithm of it
 
     def _may_serve_lapsed(self, entry: Entry, now: float) -> bool:
         """The lease is over: by default L1 is silent; two outage modes let it answer on, for a while."""
@@ -152,16 +188,28 @@ class Reader:
             return now < entry.lease.until + engine.degraded_ttl
         return engine.outage == "stale"
 
-    def _refresh_behind(self, airfield: Airfield, site: Site, key: Hashable, arguments: Arguments) -> None:
+    def _refresh_behind(
+        self,
+        airfield: Airfield,
+        site: Site,
+        key: Hashable,
+        arguments: Arguments,
+        *,
+        spare: Landing | None = None,
+        dice: float = 1.0,
+    ) -> None:
         """Load anew in the background, once for each key; a fleet does it once by the herd lock."""
         place = id(site.table), key
-        if place in airfield.refreshing or len(airfield.refreshing) >= MAX_REFRESHES or site.borrowed:
+        if site.borrowed or place in airfield.refreshing or len(airfield.refreshing) >= MAX_REFRESHES:
             return
-        if airfield.throttled.get(place, -math.inf) > self.engine.clock.monotonic():
+        if airfield.flights.board(place) is not None or airfield.rests(place, self.engine.clock.monotonic()):
             return
-        airfield.refreshing.add(place)
+        try:
+            flight = self._depart(airfield, site, key, arguments, behind=True, spare=spare, dice=dice)
+        except StoreUnavailable:  # outage="raise" is for those who have no answer
+            return
         site.stats.refreshes += 1
-        flight = self._depart(airfield, site, key, arguments, behind=True)
+        airfield.refreshing.add(place)
         flight.waiter.add_done_callback(lambda _: airfield.refreshing.discard(place))
 
     # -- flights -------------------------------------------------------------------------------------------------
@@ -178,10 +226,14 @@ class Reader:
                 flight = self._depart(airfield, site, key, arguments, spare=spare)
             else:
                 site.stats.joined += 1
+                flight.spare = flight.spare or spare
             if await self._arrival(airfield, flight, site, starter=starter):
-                return self._covered(airfield, site, place, flight, "soft timeout")
-            if flight.serves(arrival):
-                return self._settled(airfield, site, place, flight, arguments, key)
+                covering = _spare(flight)
+                if covering is not None:
+                    return _covering(covering, "soft timeout")
+            landing: Landing | None = flight.landing
+            if landing is not None and flight.serves(arrival):
+                return self._settled(airfield, site, flight, landing, arguments, key)
 
     def _depart(
         self,
@@ -193,20 +245,34 @@ class Reader:
         spare: Landing | None = None,
         force: bool = False,
         behind: bool = False,
+        dice: float | None = None,
     ) -> Flight:
-        """A new flight in the air. Those that only refresh are not boarded: who reads meanwhile has an answer."""
+        """A new flight in the air. A forced one is not boarded: its caller wants it for itself."""
         request = site.request(key, arguments)
-        flight, ask, pilot = self._plan(airfield, site, key, arguments, request, force=force, behind=behind)
+        self._demand_store(site, request.key)
+        flight, ask, pilot = self._plan(airfield, site, key, arguments, request, force=force, behind=behind, dice=dice)
         flight.waiter = airfield.loop.create_future()
         flight.spare = spare
-        if force or behind:
+        if force:
             airfield.flights.airborne.add(flight)
         else:
             airfield.flights.depart(flight)
         task = airfield.spawn(self._fly(airfield, flight, ask, pilot, site, key, request), "flight")
         if site.borrowed:
-            flight.waiter.add_done_callback(lambda done: task.cancel() if done.cancelled() else None)
+            # Landed, or left by its starter: in both cases there is nothing more to do in the task.
+            flight.waiter.add_done_callback(lambda _: task.cancel())
         return flight
+
+    def _demand_store(self, site: Site, key: Key) -> None:
+        """Raise, if the store is away and that is what was asked for."""
+        engine = self.engine
+        if engine.outage != "raise" or not engine.shares or not site.policy.l2:
+            return
+        if not engine.reachable(engine.partition_of(key.id)):
+            raise StoreUnavailable(
+                f"{site.name}: the shared store doesn't answer, and outage='raise' was chosen; see health for the reason.",
+                reason="outage",
+            )
 
     async def _fly(
         self, airfield: Airfield, flight: Flight, ask: Ask, pilot: Pilot, site: Site, key: Hashable, request: Request
@@ -214,15 +280,34 @@ class Reader:
         landing = Landing(cause="abandoned")
         try:
             landing = await pilot.drive(airfield.course.fly(flight, ask))
-            self._keep(site, key, request, flight, landing)
-        except Exception as error:
-            landing = Landing(error=error, source="load")  # ours, not the loader's; nobody may hang because of it
-            raise
+            self._arrive(airfield, flight, ask, site, key, request, landing)
+        except Exception as error:  # noqa: BLE001 - logged, and the waiting callers' to see
+            # Ours, not the loader's. Whoever waits gets it; nobody hangs, and what was loaded is served all the same.
+            if landing.source == "none":
+                landing = Landing(error=error, source="load", trace=error.__traceback__)
+            _log.exception("%s: a flight failed in the cache itself", site.name)
         finally:
             airfield.flights.land(flight, landing)
-            airfield.wakes.pop(request.key.id, None)
             if not flight.waiter.done():
                 flight.waiter.set_result(None)
+
+    def _arrive(
+        self,
+        airfield: Airfield,
+        flight: Flight,
+        ask: Ask,
+        site: Site,
+        key: Hashable,
+        request: Request,
+        landing: Landing,
+    ) -> None:
+        """Keep what a flight has brought; let the source rest, if it failed and something else can answer."""
+        if landing.error is not None:
+            landing.trace = landing.error.__traceback__
+            if not ask.patient or flight.spare is not None:
+                now = self.engine.clock.monotonic()
+                airfield.throttle(flight.key, now + min(THROTTLE, site.policy.ttl), now)
+        self._keep(site, key, request, flight, landing, asked=ask.patient and not ask.force)
 
     def _plan(
         self,
@@ -234,26 +319,29 @@ class Reader:
         *,
         force: bool = False,
         behind: bool = False,
+        dice: float | None = None,
     ) -> tuple[Flight, Ask, Pilot]:
         engine = self.engine
         store_key = request.key
         partition = engine.partition_of(store_key.id)
         declared = tuple(sorted({engine.tag_id(name) for name in request.tags}))
-        flight = Flight((id(site.table), key), declared, store_key)
+        place = id(site.table), key
+        flight = Flight(place, declared, store_key, dice=self._dice() if dice is None else dice)
         lock = secrets.token_hex(8).encode()
         shared = site.policy.l2 and engine.reachable(partition)
-        if not shared and site.policy.l2 and engine.shares and engine.outage == "raise":
-            raise StoreUnavailable(
-                f"{site.name}: the shared store doesn't answer, and outage='raise' was chosen; see health for the reason.",
-                reason="outage",
-            )
+        resting = not behind and airfield.rests(place, engine.clock.monotonic())
         remembered = self.memories.tags_of(store_key.id)
         ask = Ask(
             key=store_key,
             schema=site.packer.schema,
             lock=lock,
             terms=engine.terms,
-            age=lambda record: self._age(site, partition, record, behind=behind),
+            age=lambda record: _used(self._age(site, partition, record, flight.dice), behind=behind, resting=resting),
+            expired=_used(
+                age_of(0.0, 0.0, stale_for=site.policy.stale_for, fail_safe=site.policy.fail_safe),
+                behind=behind,
+                resting=resting,
+            ),
             counter=lambda: engine.l1.counter,
             candidate=lambda: secrets.token_hex(8).encode(),
             quarantined=lambda tags: engine.journal.quarantines(partition, store_key.id, tags, lambda: store_key.text),
@@ -275,19 +363,18 @@ class Reader:
             return True
         return not shared and (engine.outage == "l1" or engine.unstarted)
 
-    def _age(self, site: Site, partition: int, record: Record, *, behind: bool) -> Age:
-        """The age of a stored record now. For a reload behind an answer, what is early or stale is no longer good."""
+    def _age(self, site: Site, partition: int, record: Record, dice: float) -> Age:
+        """The age of a stored record now."""
         if record.fresh_until == NEVER_DIES:
             return Age.FRESH
         policy = site.policy
         fresh_until = record.fresh_until / 1000
         early_at = math.inf
         if policy.beta and record.load_ms:
-            dice = 1.0 - random.random()  # noqa: S311 - chance, not a secret
-            early_at = early_moment(fresh_until, record.load_ms / 1000, policy.beta, dice)
+            # The slack: L1 has the same moment from another reading of the server's clock.
+            early_at = early_moment(fresh_until, record.load_ms / 1000, policy.beta, dice) - SLACK
         now = self.engine.now(partition) / 1000
-        age = age_of(now, fresh_until, stale_for=policy.stale_for, fail_safe=policy.fail_safe, early_at=early_at)
-        return Age.SPARE if behind and age in (Age.EARLY, Age.STALE) else age
+        return age_of(now, fresh_until, stale_for=policy.stale_for, fail_safe=policy.fail_safe, early_at=early_at)
 
     # -- arrival -------------------------------------------------------------------------------------------------
 
@@ -298,14 +385,11 @@ class Reader:
                 await asyncio.shield(flight.waiter)
                 return False
             return await self._timed_arrival(airfield, flight, site)
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if flight.waiter.cancelled() and (task is None or not task.cancelling()):
-                return False  # the leader of a borrowed load has left, not we
-            if starter and site.borrowed:
+        finally:
+            if starter and site.borrowed and not flight.waiter.done():
+                # What it has borrowed is gone with its caller: the next one who waits leads with its own.
                 airfield.flights.close(flight)
-                flight.waiter.cancel()  # its session is gone: the next one who waits leads with its own
-            raise
+                flight.waiter.set_result(None)
 
     async def _timed_arrival(self, airfield: Airfield, flight: Flight, site: Site) -> bool:
         soft, hard = site.policy.soft_timeout, site.policy.hard_timeout
@@ -313,12 +397,12 @@ class Reader:
         if soft is not None:
             if await within(clock, soft, flight.waiter):
                 return False
-            if flight.spare is not None:
+            if _spare(flight) is not None:
                 return True
         if hard is not None:
             if await within(clock, hard - (soft or 0.0), flight.waiter):
                 return False
-            if flight.spare is not None:
+            if _spare(flight) is not None:
                 return True
             airfield.flights.close(flight)  # nobody else waits for it; it goes on, and fills the cache when it ends
             raise LoadTimeout(
@@ -328,43 +412,24 @@ class Reader:
         await asyncio.shield(flight.waiter)
         return False
 
-    def _landed(self, flight: Flight) -> Landing:
-        landing: Landing | None = flight.landing
-        if landing is None or (landing.source == "none" and landing.error is None):
-            raise asyncio.CancelledError  # the flight was ended by the cache's own end
-        return landing
-
     def _settled(
-        self, airfield: Airfield, site: Site, place: Hashable, flight: Flight, arguments: Arguments, key: Hashable
+        self, airfield: Airfield, site: Site, flight: Flight, landing: Landing, arguments: Arguments, key: Hashable
     ) -> Landing:
-        landing = self._landed(flight)
-        if landing.error is not None and flight.spare is not None:
-            return self._covered(airfield, site, place, flight, "load failed")
+        if landing.error is not None and (spare := _spare(flight)) is not None:
+            return _covering(spare, "load failed")
         if landing.refresh:
-            self._refresh_behind(airfield, site, key, arguments)
+            self._refresh_behind(airfield, site, key, arguments, dice=flight.dice)
         return landing
-
-    def _covered(self, airfield: Airfield, site: Site, place: Hashable, flight: Flight, why: str) -> Landing:
-        """A stale value instead of an error or of waiting."""
-        spare = flight.spare
-        if spare is None:
-            raise AssertionError("a spare was seen a moment ago")
-        if why == "load failed":
-            now = self.engine.clock.monotonic()
-            airfield.throttle(place, now + min(THROTTLE, site.policy.ttl), now)
-        if self.engine.hooks.observers:
-            self.engine.hooks.emit(ServedStale(site.name, "", why))
-        return Landing(spare.value, source="l1", stale=True)
 
     # -- after the landing ---------------------------------------------------------------------------------------
 
-    def _keep(self, site: Site, key: Hashable, request: Request, flight: Flight, landing: Landing) -> None:
-        """Into L1, if the landing proved its value; and the counters."""
+    def _keep(
+        self, site: Site, key: Hashable, request: Request, flight: Flight, landing: Landing, *, asked: bool
+    ) -> None:
+        """Into L1, if the landing proved its value; and what observers want to know. *asked*: somebody waited for it."""
         stats = site.stats
-        if landing.source == "load":
-            stats.missed(landing.cause or "absent")
-            if self.engine.hooks.observers:
-                self.engine.hooks.emit(Missed(site.name, request.key.id.decode(), landing.cause or "absent"))
+        if asked and landing.source == "load" and self.engine.hooks.observers:
+            self.engine.hooks.emit(Missed(site.name, request.key.id.decode(), landing.cause or "absent"))
         if landing.rejected:
             stats.rejected += 1
             if self.engine.hooks.observers:
@@ -379,7 +444,7 @@ class Reader:
             self.memories.remember_tags(request.key.id, record.tags)
         if flight.proved and landing.source == "load":
             stats.fills += 1
-        if flight.proved and not flight.doomed and site.policy.l1:
+        if flight.proved and not flight.doomed:
             self._insert(site, key, request, flight, landing, tags)
 
     def _insert(
@@ -390,8 +455,11 @@ class Reader:
         flight: Flight,
         landing: Landing,
         tags: Iterable[bytes],
-    ) -> None:
+    ) -> bool:
+        """Put the value into L1, if the policy and every invalidation since its proof allow it."""
         engine, policy = self.engine, site.policy
+        if not policy.l1:
+            return False
         now = engine.clock.monotonic()
         record = landing.record
         partition = engine.partition_of(request.key.id)
@@ -399,42 +467,75 @@ class Reader:
         if record is not None:
             behind = engine.now(partition)
             fresh_until = _at(now, record.fresh_until, behind)
-            dead_at = _at(now, record.dead_at, behind)
             seconds = record.load_ms / 1000
         else:
             extra = landing.extra
-            ttl = policy.life(policy.ttl if extra.ttl is None else extra.ttl, random.random())  # noqa: S311 - jitter
+            ttl = policy.life(policy.ttl if extra.ttl is None else extra.ttl, engine.random.random())
             if engine.shares and policy.l2:
                 lease, ttl = engine.degraded, min(ttl, engine.degraded_ttl)
-            fresh_until, dead_at, seconds = now + ttl, now + ttl + policy.spare_for, extra.seconds
-        value = landing.value if isinstance(landing.value, CachedError) else site.handed_out(landing.value)
-        entry = Entry(
-            site.table, key, value, fresh_until=fresh_until, dead_at=dead_at,
-            weight=self.memories.weigh(value), lease=lease, load_seconds=seconds if policy.beta else 0.0,
-        )  # fmt: skip
+            fresh_until, seconds = now + ttl, extra.seconds
+        if landing.stale:
+            fresh_until = min(fresh_until, now)  # expired softly: its own ttl says nothing any more
+        value = landing.value
+        mutable = site.copy is not None and not isinstance(value, CachedError) and not is_immutable(value)
+        if mutable:
+            value = site.handed_out(value)
+        weight = self.memories.weigh(value)
+        entry = Entry(site.table, key, value, fresh_until=fresh_until, weight=weight, lease=lease, mutable=mutable)
         if isinstance(value, CachedError) or landing.stale:
             entry.until = -math.inf  # never on the short path: somebody has to think about it
         elif policy.beta:
             entry.until = thinking_moment(fresh_until, seconds, policy.beta)
         entry.stale = landing.stale
         identity = request.key.id if engine.shares or site.indexed else None
-        if not engine.l1.insert(entry, since=flight.since, id=identity, tags=tags, text=lambda: request.key.text):
+        inserted = engine.l1.insert(entry, since=flight.since, id=identity, tags=tags, text=lambda: request.key.text)
+        if not inserted:
             self.memories.met((id(site.table), key), "invalidated")
+        return inserted
 
-    def _answer(self, site: Site, landing: Landing) -> Any:
-        """What the caller gets, counted."""
+    # -- answers -------------------------------------------------------------------------------------------------
+
+    def _count(self, site: Site, landing: Landing, key: Hashable, arguments: Arguments) -> None:
+        """One request, counted once: by where its answer came from, or why there was none."""
         stats = site.stats
-        if landing.error is not None:
-            raise landing.error
-        if landing.stale:
+        if landing.source in ("none", "load") and not landing.stale:
+            stats.missed(landing.cause or "absent")
+        elif landing.stale:
             stats.stale += 1
+            if self.engine.hooks.observers:
+                id = site.request(key, arguments).key.id.decode()
+                self.engine.hooks.emit(ServedStale(site.name, id, landing.cause or "revalidating"))
         elif landing.source == "l1":
             stats.hits += 1
-        elif landing.source == "l2":
+        else:
             stats.l2_hits += 1
+
+    def _given(self, site: Site, landing: Landing) -> Any:
+        """What the caller gets."""
+        if landing.error is not None:
+            raise landing.error.with_traceback(landing.trace)
         if isinstance(landing.value, CachedError):
-            raise landing.value.error
+            raise landing.value.error.with_traceback(None)
         return site.handed_out(landing.value)
+
+
+def _used(age: Age, *, behind: bool, resting: bool) -> Age:
+    """For a reload behind an answer, what is early or stale is no longer good. While the source rests after a failure,
+    a spare has to do."""
+    if behind and age in (Age.EARLY, Age.STALE):
+        return Age.SPARE
+    return Age.STALE if resting and age is Age.SPARE else age
+
+
+def _spare(flight: Flight) -> Landing | None:
+    """The stale value that may answer instead of the load; an old error may not."""
+    spare = flight.spare
+    return None if spare is None or isinstance(spare.value, CachedError) else spare
+
+
+def _covering(spare: Landing, why: str) -> Landing:
+    """A stale value instead of an error or of waiting."""
+    return Landing(spare.value, source="l1", stale=True, cause=why)
 
 
 def _at(now: float, moment: int, behind: int) -> float:

@@ -22,7 +22,7 @@ class CachedError:
     __slots__ = ("error",)
 
     def __init__(self, error: BaseException) -> None:
-        self.error = error
+        self.error = error.with_traceback(None)  # its frames would keep everything alive that the loader had in hand
 
 
 class Request(NamedTuple):

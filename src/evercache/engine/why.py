@@ -43,12 +43,18 @@ async def explain(
     engine: Context, reader: Reader, memories: Memories, site: Site, key: Hashable, arguments: Arguments
 ) -> Why:
     """What a call would meet now. Changes nothing, loads nothing."""
+    if not engine.enabled:
+        return Why("miss", cause="disabled")
     found = _in_l1(engine, site, key)
     if found is not None:
         return found
     airfield: Airfield = engine.airfield()
     request = site.request(key, arguments)
-    landing, asked = await reader.look(airfield, site, key, arguments, request)
+    landing, asked = await reader.look(airfield, site, key, arguments, request, keep=False)
+    if not asked and engine.shares and site.policy.l2:
+        return Why("miss", cause=engine.refusal(engine.partition_of(request.key.id)))
+    if landing.cause == "expired":
+        return Why("miss", cause="expired")
     if landing.source == "l2" and landing.record is not None:
         record = landing.record
         remaining = None

@@ -61,6 +61,10 @@ class Store(Protocol):
     def partitions(self) -> int:
         """How many partitions there are; fixed once started."""
 
+    @property
+    def delta(self) -> float:
+        """Δ in seconds: how long after an invalidation another process may still answer from its L1."""
+
     def partition_of(self, key: bytes) -> int:
         """Where *key* lives."""
 

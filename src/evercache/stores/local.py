@@ -58,6 +58,10 @@ class _Member:
     def partitions(self) -> int:
         return len(self._shared.partitions)
 
+    @property
+    def delta(self) -> float:
+        return 0.0
+
     def partition_of(self, key: bytes) -> int:
         return crc32(key) % self.partitions
 

@@ -111,6 +111,11 @@ class ChaosStore:
         """Those of the store inside."""
         return self._store.partitions
 
+    @property
+    def delta(self) -> float:
+        """As the store inside says."""
+        return self._store.delta
+
     def partition_of(self, key: bytes) -> int:
         """As the store inside says."""
         return self._store.partition_of(key)
@@ -122,6 +127,10 @@ class ChaosStore:
     def now(self, partition: int) -> int:
         """As the store inside says."""
         return self._store.now(partition)
+
+    def note_load(self, seconds: float) -> None:
+        """Tell the store inside."""
+        self._store.note_load(seconds)
 
     async def start(self, listener: Listener) -> None:
         """Start the store inside."""
