@@ -112,3 +112,18 @@ def test_a_taken_port_is_said_in_one_sentence(tmp_path):
     assert "make demo" in demo.said
     assert "Traceback" not in demo.said
     assert not (tmp_path / "data").exists()
+
+
+def test_without_a_redis_server_the_demo_says_so_and_works(tmp_path, port):
+    """Entries live in the process: said in the log, in the summary and in health; lists are hits all the same."""
+    demo = start(tmp_path, port, EVERCACHE_REDIS_SERVER="/nowhere/redis-server")
+    try:
+        wait_until(demo.is_ready, "the demo says that it is ready", seconds=90)
+        assert "Without Redis: entries live in this process only" in demo.said
+        assert "Cache  this process only (no Redis found)" in demo.said
+        cache = httpx.get(f"http://127.0.0.1:{port}/health").json()["components"]["cache"]
+        assert (cache["status"], cache["kind"]) == ("healthy", "memory")
+        assert "in the very next list" in demo.said
+    finally:
+        demo.process.kill()
+        demo.process.wait()
