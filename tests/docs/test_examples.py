@@ -1,0 +1,70 @@
+"""Every example runs, says what its name says, and fits on a screen."""
+
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+SAYS = {
+    "01_first_cache": ["1,001 calls, 1 load", "hit in l1"],
+    "02_invalidate_by_tag": ["before the change, gets: Ada", "later gets: Grace"],
+    "03_stale_while_revalidate": [
+        "first: rates, version 1",
+        "at once: rates, version 1",
+        "behind it: rates, version 2",
+        "half an hour later: rates, version 2",
+    ],
+    "04_shared_between_processes": ["one loads: 3", "two finds: 3", "one sold one: confirmed", "two reads: 2"],
+    "06_without_asyncio": ["100 calls from 8 threads, 1 load", "after the invalidation: 2 loads"],
+    "07_redis_goes_away": [
+        "'status': 'healthy'",
+        "down: down",
+        "from the source",
+        "meanwhile: pending",
+        "back, nothing",
+    ],
+}
+
+
+def test_no_example_is_left_out_or_longer_than_a_screen() -> None:
+    """
+    Each example is tested below and has at most 60 lines.
+    """
+    found = {path.stem: len(path.read_text().splitlines()) for path in EXAMPLES.glob("[0-9]*.py")}
+    assert set(found) == {*SAYS, "05_fastapi"}
+    assert max(found.values()) <= 60
+
+
+@pytest.mark.row("S0.27")
+@pytest.mark.parametrize("name", SAYS)
+def test_an_example_says_what_it_is_about(name: str) -> None:
+    """
+    The output has these parts, in this order.
+    """
+    command = [sys.executable, str(EXAMPLES / f"{name}.py")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    at = 0
+    for part in SAYS[name]:
+        at = done.stdout.find(part, at)
+        assert at >= 0, f"{part!r} is missing in:\n{done.stdout}"
+
+
+async def test_the_fastapi_example_keeps_users_apart() -> None:
+    """
+    Two users, one route, two lists; an added task shows at once.
+    """
+    app = importlib.import_module("examples.05_fastapi").app
+    transport = httpx.ASGITransport(app=app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://app") as client,
+    ):
+        assert (await client.get("/tasks", headers={"X-User": "ada"})).json() == ["write"]
+        assert (await client.get("/tasks", headers={"X-User": "grace"})).json() == ["compile"]
+        assert (await client.post("/tasks/test", headers={"X-User": "ada"})).json() == ["write", "test"]
+        assert (await client.get("/tasks", headers={"X-User": "grace"})).json() == ["compile"]
