@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from random import Random
 from types import TracebackType
 from typing import Any, ParamSpec, Self, TypedDict, TypeVar, Unpack, cast, overload
 
@@ -32,13 +33,14 @@ from evercache.decorators.defaults import DEFAULT, cache_response, cached
 from evercache.decorators.direct import Direct, KeyLike
 from evercache.decorators.invalidates import InvalidatesDecorator, invalidates
 from evercache.decorators.keyed import key_template
+from evercache.decorators.target import demand_function
 from evercache.decorators.typed import CachedFunction, Decorator, UsingDecorator
 from evercache.decorators.workshop import Workshop
 from evercache.engine.clock import SystemClock
 from evercache.engine.engine import Engine
 from evercache.engine.health import Health
 from evercache.engine.hooks import Observer
-from evercache.engine.invalidation import Confirmation, demand
+from evercache.engine.invalidation import Confirmation
 from evercache.engine.loading import MISSING, Missing
 from evercache.errors import ConfigurationError
 from evercache.stores.base import Store
@@ -149,8 +151,10 @@ class _Face:
         options: Options,
         scope: Callable[[], AbstractAsyncContextManager[Any]] | None = None,
     ) -> Any:
-        name, key_by = key_template(function, key, key_by)
-        made = Cached(function, name=self._named(name), options=self._options | options, key_by=key_by, scope=scope)
+        name, chosen = key_template(demand_function(function), key, key_by)
+        made = Cached(
+            function, name=self._named(name), options=options, inherited=self._options, key_by=chosen, scope=scope
+        )
         made.belong(self._workshop)
         return made.handle()
 
@@ -210,17 +214,29 @@ class _Face:
         """Store *value*. CONFIRMED: no later read gets an older one. A value that can't be encoded is not stored."""
         return await self._direct.set(key, value, Options(**options), type)
 
-    async def delete(self, *keys: KeyLike) -> Confirmation:
+    async def delete(self, *keys: KeyLike, wait: str = "") -> Confirmation:
         """Drop these keys everywhere; the same as `invalidate`."""
-        return await self._direct.drop(keys)
+        return await self._confirmed(self._direct.drop(keys), wait)
 
-    async def invalidate(self, *keys: KeyLike) -> Confirmation:
-        """Drop these keys everywhere; loads that began before can't bring them back."""
-        return await self._direct.drop(keys)
+    async def invalidate(self, *keys: KeyLike, wait: str = "") -> Confirmation:
+        """Drop these keys everywhere; loads that began before can't bring them back.
+
+        `wait="everyone"` returns only when no process can answer from its memory any more (Δ after the commit).
+        """
+        return await self._confirmed(self._direct.drop(keys), wait)
 
     async def expire(self, *keys: KeyLike) -> Confirmation:
         """Make these keys stale: `stale_for` and `fail_safe` may still use them."""
         return await self._direct.drop(keys, soft=True)
+
+    async def _confirmed(self, sending: Coroutine[Any, Any, Confirmation], wait: str) -> Confirmation:
+        if wait not in ("", "everyone"):
+            sending.close()
+            raise ConfigurationError(f"wait={wait!r} is not known; write wait='everyone' or leave it out.")
+        confirmation = await sending
+        if wait and confirmation is Confirmation.CONFIRMED and self._engine.shares:
+            await self._engine.clock.sleep(self._engine.delta)
+        return confirmation
 
 
 class NamedCache(_Face):
@@ -246,7 +262,8 @@ class Cache(_Face):
     - *namespace*: what all keys in Redis begin with. *l1*: how much this process may hold ("64MiB", False for nothing).
     - *settings*: a ready `Settings` instead of url and namespace; *store*: another shared store (for tests).
     - *keyring* seals values; *compressor* chooses how they are compressed.
-    - *on_pending*: `pending` returns Confirmation.PENDING for what can't be confirmed, `raise` raises.
+    - *on_pending*: `pending` returns Confirmation.PENDING for what can't be confirmed, `raise` raises. *random*: where
+      jitter and early refreshes come from (for tests).
     - everything else: the options every function starts with (`ttl`, `jitter`, …; ttl is CACHE_DEFAULT_TTL if not given).
 
     Nothing is connected before `start()`; decorated functions work from the first moment, in this process's memory.
@@ -266,13 +283,13 @@ class Cache(_Face):
         keyring: KeyRing | None = None,
         compressor: Compressor | None = None,
         on_pending: str = "pending",
+        random: Random | None = None,
         environ: Mapping[str, str] | None = None,
         **options: Unpack[DefaultOptions],
     ) -> None:
         if on_pending not in ("pending", "raise"):
             raise ConfigurationError(f"on_pending={on_pending!r} is not known; choose pending or raise.")
         self.settings = settings = settings or _settings(url, namespace, l1, environ)
-        self._on_pending = on_pending
         self.clock: Clock = clock or SystemClock()
         secret = settings.secret.encode()[:64]
         engine = Engine(
@@ -284,6 +301,8 @@ class Cache(_Face):
             outage=settings.outage,
             degraded_ttl=settings.degraded_ttl,
             delta=settings.delta,
+            random=random,
+            raise_pending=on_pending == "raise",
             enabled=settings.enabled,
         )
         defaults = Options(ttl=settings.default_ttl) | Options(**options)
@@ -366,39 +385,27 @@ class Cache(_Face):
         `wait="everyone"` returns only when no process can answer from its memory any more (Δ after the commit).
         """
         ids = [self._engine.tag_id(_text(tag, "a tag")) for tag in tags]
-        return await self._confirmed(self._engine.invalidator.tags(ids), f"{len(ids)} tags", wait)
+        return await self._confirmed(self._engine.invalidator.tags(ids), wait)
 
     async def expire_tags(self, *tags: str) -> Confirmation:
         """Make everything that carries one of these tags stale."""
         ids = [self._engine.tag_id(_text(tag, "a tag")) for tag in tags]
-        return await self._confirmed(self._engine.invalidator.tags(ids, soft=True), f"{len(ids)} tags", "")
+        return await self._engine.invalidator.tags(ids, soft=True)
 
     async def invalidate_pattern(self, pattern: str, *, wait: str = "") -> Confirmation:
         """Drop every key whose readable text matches the glob (`users:*:en`); O(1), nothing is scanned.
 
         The pattern itself stands readable in Redis until the longest ttl has passed.
         """
-        return await self._confirmed(self._engine.invalidator.pattern(_text(pattern, "a pattern")), "a pattern", wait)
+        return await self._confirmed(self._engine.invalidator.pattern(_text(pattern, "a pattern")), wait)
 
     async def invalidate_prefix(self, text: str, *, wait: str = "") -> Confirmation:
         """Drop every key whose readable text begins with *text*."""
-        return await self._confirmed(
-            self._engine.invalidator.pattern(prefix(_text(text, "a prefix"))), "a prefix", wait
-        )
+        return await self._confirmed(self._engine.invalidator.pattern(prefix(_text(text, "a prefix"))), wait)
 
     async def invalidate_all(self, *, wait: str = "") -> Confirmation:
         """Drop the whole namespace, in O(1)."""
-        return await self._confirmed(self._engine.invalidator.everything(), "the namespace", wait)
-
-    async def _confirmed(self, sending: Awaitable[Confirmation], what: str, wait: str) -> Confirmation:
-        if wait not in ("", "everyone"):
-            raise ConfigurationError(f"wait={wait!r} is not known; write wait='everyone' or leave it out.")
-        confirmation = await sending
-        if self._on_pending == "raise":
-            demand(confirmation, what)
-        if wait and confirmation is Confirmation.CONFIRMED and self._engine.shares:
-            await self.clock.sleep(self._engine.delta)
-        return confirmation
+        return await self._confirmed(self._engine.invalidator.everything(), wait)
 
     # -- seeing --------------------------------------------------------------------------------------------------
 

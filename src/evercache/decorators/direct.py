@@ -7,7 +7,7 @@ does: ("user", email). Values of one key are kept by type: who sets with a type 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterable, Mapping
 from typing import Any
 
 from evercache.core.course import Loaded
@@ -42,7 +42,7 @@ class Direct:
 
     async def get(self, key: KeyLike, annotation: object) -> Any:
         site, place, arguments = self._call(key, Options(), annotation)
-        return await self.engine.reader.peek(site, place, arguments)
+        return await self.engine.reader.peek(site, place, arguments, counted=True)
 
     async def get_or_load(
         self, key: KeyLike, load: Callable[[], Awaitable[Any]], options: Options, annotation: object
@@ -61,6 +61,7 @@ class Direct:
         for key in keys:
             site, place, arguments = self._call(key, Options(), None)
             ids.append(site.request(place, arguments).key.id)
+            site.stats.invalidations += 1
             for table in self._tables.values():
                 self.engine.forget(table, place, soft=soft)
         return await self.engine.invalidator.keys(ids, soft=soft)
@@ -75,7 +76,7 @@ class Direct:
     ) -> dict[Any, Any]:
         """One value for each id that has one. What is missing is loaded by one call of *load_many*."""
         wanted = list(dict.fromkeys(ids))
-        batch = Batch(load_many, wanted, self.engine.clock.sleep)
+        batch = Batch(load_many, wanted, self.engine.clock.sleep, self.engine.airfield().spawn)
 
         async def one(id: Any) -> Any:
             site, place, arguments = self._call((name, id), options, annotation, lambda: batch.load(id))
@@ -161,13 +162,14 @@ class Batch:
         load_many: Callable[[list[Any]], Awaitable[Mapping[Any, Any]]],
         wanted: Iterable[Any],
         sleep: Callable[[float], Awaitable[None]],
+        spawn: Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]],
     ) -> None:
         self._load_many = load_many
         self._open = set(wanted)
         self._sleep = sleep
+        self._spawn = spawn
         self._asked: dict[Any, asyncio.Future[Any]] = {}
-        self._alarm: asyncio.Future[None] | None = None
-        self._running: set[asyncio.Future[None]] = set()
+        self._alarm: asyncio.Task[None] | None = None
 
     async def load(self, id: Any) -> Any:
         """The value of *id*, or MISSING if *load_many* had none."""
@@ -176,7 +178,7 @@ class Batch:
         if not self._open:
             self._go()
         elif self._alarm is None:
-            self._alarm = asyncio.ensure_future(self._late())
+            self._alarm = self._spawn(self._late(), "waits for more of a batch")
         value = await future
         if value is MISSING:
             current().skip()
@@ -199,20 +201,21 @@ class Batch:
             self._alarm = None
         asked, self._asked = self._asked, {}
         if asked:
-            running = asyncio.ensure_future(self._run(asked))
-            self._running.add(running)
-            running.add_done_callback(self._running.discard)
+            self._spawn(self._run(asked), "loads a batch")
 
     async def _run(self, asked: dict[Any, asyncio.Future[Any]]) -> None:
         try:
             values = await self._load_many(list(asked))
-        except BaseException as error:
+            answers = {id: values.get(id, MISSING) for id in asked}
+        except Exception as error:  # noqa: BLE001 - the loader's own; each caller gets it
             for future in asked.values():
                 if not future.done():
                     future.set_exception(error)
-            if not isinstance(error, Exception):
-                raise
             return
+        except BaseException:
+            for future in asked.values():
+                future.cancel()
+            raise
         for id, future in asked.items():
             if not future.done():
-                future.set_result(values.get(id, MISSING))
+                future.set_result(answers[id])

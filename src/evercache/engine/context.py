@@ -34,6 +34,7 @@ class Context(Protocol):
     degraded: Lease
     enabled: bool
     random: Random
+    raise_pending: bool
 
     @property
     def shares(self) -> bool:

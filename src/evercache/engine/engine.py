@@ -68,6 +68,7 @@ class Engine:
         enabled: bool = True,
         terms: Terms | None = None,
         random: Random | None = None,
+        raise_pending: bool = False,
     ) -> None:
         self.clock = clock
         self.outage = outage
@@ -75,6 +76,7 @@ class Engine:
         self._delta = delta
         self.enabled = enabled
         self.terms = terms or Terms()
+        self.raise_pending = raise_pending
         self.random = random or Random()  # noqa: S311 - jitter and early refreshes are chance, not secrets
         self.l1 = L1(max_items=l1_items, max_weight=l1_bytes)
         self.l1.on_evict = self._evicted

@@ -107,6 +107,8 @@ class Invalidator:
                     raise
                 confirmation = Confirmation.PENDING  # the cache was stopped; what was not sent is in the journal
         self._count(kind, len(records), confirmation, started, soft=soft)
+        if engine.raise_pending:
+            demand(confirmation, f"{len(records)} x {kind}")
         return confirmation
 
     async def _send_all(

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import math
 import secrets
-from collections.abc import Coroutine, Hashable, Iterable
+from collections.abc import Hashable, Iterable
 from typing import Any
 
 from evercache.codecs.immutable import is_immutable
