@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from evercache.engine.why import Why
     from evercache.errors import EvercacheError
     from evercache.stores.redis.client import RedisClient
+    from evercache.stores.redis.registry import get_redis_client
+    from evercache.stores.redis.sync_client import SyncRedisClient
     from evercache.sync import SyncCache
 
 __all__ = [
@@ -31,10 +33,12 @@ __all__ = [
     "Settings",
     "Skip",
     "SyncCache",
+    "SyncRedisClient",
     "Why",
     "cache_response",
     "cached",
     "current",
+    "get_redis_client",
 ]
 
 _HOMES = {
@@ -51,10 +55,12 @@ _HOMES = {
     "Settings": "config",
     "Skip": "decorators.plumbing",
     "SyncCache": "sync",
+    "SyncRedisClient": "stores.redis.sync_client",
     "Why": "engine.why",
     "cache_response": "cache",
     "cached": "cache",
     "current": "engine.loading",
+    "get_redis_client": "stores.redis.registry",
 }
 
 
