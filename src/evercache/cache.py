@@ -118,8 +118,8 @@ class _Face:
     ) -> Any:
         """Cache what a function returns, by its arguments.
 
-        *key* is the function's name in keys (module and name by default); with fields ("task:{task_id}") it is the whole
-        key. *key_by* makes the key from the arguments. The options are those of `Options`; what isn't given comes from
+        *key* is the function's name in keys (module and name by default); its fields ("task:{user.id}") say what of an
+        argument counts. *key_by* makes the key from the arguments. The options are those of `Options`; what isn't given comes from
         the named cache and the cache. Raises ConfigurationError at once for whatever can be known now.
         """
         decorate = functools.partial(self._decorate, key=key, key_by=key_by, options=Options(**options))
@@ -262,6 +262,8 @@ class Cache(_Face):
     - *namespace*: what all keys in Redis begin with. *l1*: how much this process may hold ("64MiB", False for nothing).
     - *settings*: a ready `Settings` instead of url and namespace; *store*: another shared store (for tests).
     - *keyring* seals values; *compressor* chooses how they are compressed.
+    - *max_loads*: most loaders that run at once in an event loop; further ones wait in line. What the source behind the
+      cache can bear when the cache is suddenly empty; leave it out for no limit.
     - *on_pending*: `pending` returns Confirmation.PENDING for what can't be confirmed, `raise` raises. *random*: where
       jitter and early refreshes come from (for tests).
     - everything else: the options every function starts with (`ttl`, `jitter`, …; ttl is CACHE_DEFAULT_TTL if not given).
@@ -283,12 +285,17 @@ class Cache(_Face):
         keyring: KeyRing | None = None,
         compressor: Compressor | None = None,
         on_pending: str = "pending",
+        max_loads: int | None = None,
         random: Random | None = None,
         environ: Mapping[str, str] | None = None,
         **options: Unpack[DefaultOptions],
     ) -> None:
         if on_pending not in ("pending", "raise"):
             raise ConfigurationError(f"on_pending={on_pending!r} is not known; choose pending or raise.")
+        if max_loads is not None and max_loads < 1:
+            raise ConfigurationError(
+                f"max_loads={max_loads!r} lets nothing load; write a number from 1, or leave it out."
+            )
         self.settings = settings = settings or _settings(url, namespace, l1, environ)
         self.clock: Clock = clock or SystemClock()
         secret = settings.secret.encode()[:64]
@@ -303,6 +310,7 @@ class Cache(_Face):
             delta=settings.delta,
             random=random,
             raise_pending=on_pending == "raise",
+            max_loads=max_loads,
             enabled=settings.enabled,
         )
         defaults = Options(ttl=settings.default_ttl) | Options(**options)
@@ -334,7 +342,11 @@ class Cache(_Face):
         """Connect and follow the invalidations of other processes. Never fails because Redis is away: it says so and
         goes on. Idempotent."""
         await self._engine.start()
-        DEFAULT.become(self._workshop)
+        try:
+            DEFAULT.become(self._workshop)
+        except BaseException:  # a function that can't belong to this cache; nobody would stop what runs already
+            await self.stop()
+            raise
         health = self.health()
         _log.info("cache started: %s", health.status, extra={"event": "cache.started", **health.to_dict()})
 

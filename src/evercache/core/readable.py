@@ -9,7 +9,7 @@ import struct
 
 from evercache.core.keys import encode
 
-__all__ = ["readable", "readable_part"]
+__all__ = ["readable", "readable_items", "readable_part"]
 
 _CONTAINERS = {b"u": ("(", ")"), b"l": ("[", "]"), b"e": ("{", "}"), b"z": ("{", "}")}
 
@@ -23,6 +23,13 @@ def readable_part(part: object) -> str:
     if isinstance(part, tuple) and len(part) == 2 and isinstance(part[0], type):
         return readable(encode(part[1]))
     return readable(encode(part))
+
+
+def readable_items(part: object) -> list[str]:
+    """The texts of the items of a tuple, which is a part of an L1 key or the tuple itself."""
+    data = part if isinstance(part, bytes) else encode(part)
+    number, at = _number(data, 1)
+    return _items(data, at, number)[0]
 
 
 def readable(data: bytes) -> str:

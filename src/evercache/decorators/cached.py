@@ -8,10 +8,13 @@ FastAPI, for `inspect` and for a debugger it is the user's function.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import functools
 import inspect
+import keyword
+import threading
 import typing
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from contextlib import AbstractAsyncContextManager
 from types import FunctionType
 from typing import Any
@@ -19,7 +22,10 @@ from typing import Any
 from evercache.core.course import Loaded
 from evercache.core.options import Options
 from evercache.decorators.compile import Stencil
-from evercache.decorators.plumbing import Parameter, check_names, study
+from evercache.decorators.keyed import KeyTemplate
+from evercache.decorators.methods import CachedMethod
+from evercache.decorators.plumbing import Parameter, check_names, signature_of, stands_in_class, study
+from evercache.decorators.target import demand_function
 from evercache.decorators.templates import Templates
 from evercache.decorators.workshop import Workshop
 from evercache.engine.engine import Engine
@@ -28,15 +34,18 @@ from evercache.engine.site import Arguments, Site
 from evercache.engine.why import Why, explain
 from evercache.errors import ConfigurationError, NotStarted
 
-__all__ = ["Cached", "Scope"]
+__all__ = ["HANDLES", "Cached", "Scope"]
 
 Scope = Callable[[], AbstractAsyncContextManager[Any]]
+HANDLES = ("invalidate", "expire", "refresh", "put", "peek", "why", "key", "key_by")
+_NOTHING = Options()
 
 
 class Cached:
     """Everything about one decorated function. `stand_in` is what the user gets.
 
-    *scope* supplies the first parameter for each load (`using`); *key_by* makes the key from the arguments.
+    *options* are its own, *inherited* those of its named cache. *scope* supplies the first parameter for each load
+    (`using`); *key_by* makes the key from the arguments, or says which of their parts are in it.
     """
 
     def __init__(
@@ -45,35 +54,49 @@ class Cached:
         *,
         name: str,
         options: Options,
-        key_by: Callable[..., object] | None = None,
+        inherited: Options = _NOTHING,
+        key_by: Callable[..., object] | KeyTemplate | None = None,
         scope: Scope | None = None,
     ) -> None:
-        self.function = function
+        self.function = demand_function(function)
         self.name = name
-        self.options = options
+        self.options = inherited | options
         self.where = f"{function.__module__}.{function.__qualname__}"
         self.is_async = inspect.iscoroutinefunction(function)
         self.scope = scope
-        self.chosen = key_by
-        parameters = study(function, self.where, key_chosen=key_by is not None, supplied=scope is not None)
+        self.template = key_by if isinstance(key_by, KeyTemplate) else None
+        self.chosen = None if isinstance(key_by, KeyTemplate) else key_by
+        picked = {name: self.template.by(name) for name in self.template.fields} if self.template is not None else {}
+        parameters = study(
+            function, self.where, key_chosen=self.chosen is not None, supplied=scope is not None, picked=picked
+        )
         check_names(parameters, self.where)
         self.parameters: tuple[Parameter, ...] = parameters
         self.keyed = tuple(number for number, parameter in enumerate(parameters) if not parameter.skipped)
         self.borrowed = any(parameter.skipped for parameter in parameters)
-        self.templates = Templates(options.tags or (), [parameter.name for parameter in parameters], self.where)
+        self.templates = Templates(self.options.tags or (), [parameter.name for parameter in parameters], self.where)
         self._check(options)
         self.site: Site | None = None
         self.workshop: Workshop | None = None
         self._find: Callable[[], Workshop] | None = None
+        self._lock = threading.RLock()
         self.stencil = Stencil(_plain(function.__name__), parameters, is_async=self.is_async)
         self._call = self.stencil.caller(function) if scope is None else self._call_in_scope
-        self.bind: Callable[..., tuple[Hashable, Arguments]] = self.stencil.key_maker(chosen_key=key_by is not None)
-        self.stencil.namespace.update(_ec_table={}, _ec_site=self, _ec_read=_refuse, _ec_key_by=key_by)
-        self.stand_in = self._dressed(self.stencil.wrapper(copies=True, chosen_key=key_by is not None))
+        self._make_binders()
+        self.stencil.namespace.update(_ec_table={}, _ec_site=self, _ec_read=_refuse, _ec_key_by=self.chosen)
+        self.stand_in = self._dressed(self.stencil.wrapper(copies=True, chosen_key=self.chosen is not None))
+
+    def _make_binders(self) -> None:
+        chosen = self.chosen is not None
+        self.bind: Callable[..., tuple[Hashable, Arguments]] = self.stencil.key_maker(chosen_key=chosen)
+        self.bind_all: Callable[..., tuple[Hashable, Arguments]] = self.stencil.key_maker(
+            chosen_key=chosen, complete=True
+        )
 
     def _check(self, options: Options) -> None:
-        policy = options.resolve(self.where)
-        if self.borrowed and (policy.stale_for or policy.beta):
+        """What was said about this function itself; what it inherits and can't use is dropped in `_merged`."""
+        self.options.resolve(self.where)
+        if self.borrowed and (options.stale_for is not None or options.early):
             names = ", ".join(parameter.name for parameter in self.parameters if parameter.skipped)
             raise ConfigurationError(
                 f"{self.where}: stale_for and early reload in the background, when the caller's {names} may be closed. "
@@ -84,13 +107,19 @@ class Cached:
 
     def belong(self, workshop: Workshop) -> None:
         """Use *workshop*'s cache from the next call on."""
+        with self._lock:
+            if self.workshop is not workshop:
+                self._move(workshop)
+
+    def _move(self, workshop: Workshop) -> None:
         engine = workshop.engine
         self._demand_secret(workshop)
+        self._merged(workshop).resolve(self.where)
         workshop.claim(self.name, self, self.where)
         self.workshop, self.site = workshop, None
         engine.decorated.add(self)
         self.stencil.namespace.update(
-            _ec_table={},  # empty: the first call comes to `_prepared`
+            _ec_table={},  # empty: the first call comes to `prepared`
             _ec_read=self._first_read if self.is_async else self._first_read_sync,
             _ec_clock=engine.clock.monotonic,
             _ec_l1=engine.l1,
@@ -103,12 +132,23 @@ class Cached:
         read = self._first_read if self.is_async else self._first_read_sync
         self.stencil.namespace.update(_ec_table={}, _ec_read=read)
 
+    def _merged(self, workshop: Workshop) -> Options:
+        """The options of the cache, the named cache and the function. A borrowed load can't reload behind its caller,
+        so that what others say about it doesn't concern it."""
+        options = workshop.defaults | self.options
+        if not self.borrowed:
+            return options
+        soft = options.soft_timeout if options.fail_safe is not None else None
+        return dataclasses.replace(options, stale_for=None, early=None, soft_timeout=soft)
+
     @property
     def place(self) -> object:
         """Where the function is written: decorating it again (a reload) is no second function, unless it closes over
-        something that may be different each time."""
+        something that may be different each time. Of lambdas, a line may hold several."""
         code = inspect.unwrap(self.function).__code__
-        return (code.co_filename, code.co_firstlineno) if not self.function.__closure__ else self.function
+        if self.function.__closure__:
+            return self.function
+        return code if code.co_name == "<lambda>" else (code.co_filename, code.co_firstlineno)
 
     def _demand_secret(self, workshop: Workshop) -> None:
         personal = [parameter.name for parameter in self.parameters if parameter.personal]
@@ -119,29 +159,46 @@ class Cached:
             )
 
     def prepared(self) -> Site:
-        """The site; types are looked at now."""
-        if self.site is not None:
+        """The site; types are looked at now. Threads that come together get the same one."""
+        site = self.site
+        if site is not None:
+            return site
+        with self._lock:
+            if self.workshop is None and self._find is not None:
+                self.belong(self._find())
+            if self.site is None:
+                self.site = self._prepare()
             return self.site
-        if self.workshop is None and self._find is not None:
-            self.belong(self._find())
+
+    def _prepare(self) -> Site:
         if self.workshop is None:
             raise NotStarted(f"{self.where} belongs to no cache yet.")
-        annotation = self._return_annotation()
-        self.site = site = self.workshop.site(
+        site = self.workshop.site(
             self.name,
-            options=self.workshop.defaults | self.options,
-            annotation=annotation,
+            options=self._merged(self.workshop),
+            annotation=self._return_annotation(),
             load=self._load_async if self.is_async else self._load_sync,
             parts=self._parts,
             tags=self.templates.render,
             borrowed=self.borrowed,
+            spelled=None if self.template is None else self._spelled,
         )
-        names = self.stencil.namespace
-        names.update(_ec_table=site.table, _ec_site=site, _ec_copy=site.copy)
-        names["_ec_read"] = self.workshop.engine.reader.read if self.is_async else self._read_sync
+        # Calls that run now may still use the old code, which copies: so there is always something to call.
+        self.stencil.namespace.update(
+            _ec_table=site.table,
+            _ec_site=site,
+            _ec_copy=site.copy or _same,
+            _ec_read=self.workshop.engine.reader.read if self.is_async else self._read_sync,
+        )
         code = self.stencil.wrapper(copies=site.copy is not None, chosen_key=self.chosen is not None).__code__
         self.stand_in.__code__ = code
         return site
+
+    def _spelled(self, parts: Sequence[object]) -> str:
+        if self.template is None:
+            raise TypeError("no template")
+        names = [self.parameters[number].name for number in self.keyed]
+        return self.name.removesuffix(self.template.text) + self.template.spelled(names, parts)
 
     def _return_annotation(self) -> object:
         try:
@@ -164,7 +221,17 @@ class Cached:
         return await self._call(*arguments)
 
     async def _load_sync(self, *arguments: Any) -> Any:
-        return await asyncio.to_thread(self._call, *arguments)
+        return self._no_awaitable(await asyncio.to_thread(self._call, *arguments))
+
+    def _no_awaitable(self, value: Any) -> Any:
+        if not inspect.isawaitable(value):
+            return value
+        if inspect.iscoroutine(value):
+            value.close()
+        raise ConfigurationError(
+            f"{self.where} is a plain function that returns an awaitable, which can be awaited only once. Cache the "
+            "coroutine function below its other decorators, or write those with async def."
+        )
 
     async def _call_in_scope(self, *arguments: Any) -> Any:
         """Open the scope for this load, hand over what it gives, close it."""
@@ -176,9 +243,9 @@ class Cached:
 
     # -- reading -------------------------------------------------------------------------------------------------
 
-    async def _first_read(self, _: object, key: Hashable, arguments: Arguments) -> Any:
+    def _first_read(self, _: object, key: Hashable, arguments: Arguments) -> Awaitable[Any]:
         site = self.prepared()
-        return await self.engine.reader.read(site, key, arguments)
+        return self.engine.reader.read(site, key, arguments)
 
     def _first_read_sync(self, _: object, key: Hashable, arguments: Arguments) -> Any:
         return self._read_sync(self.prepared(), key, arguments)
@@ -187,11 +254,13 @@ class Cached:
         engine = self.engine
         if engine.on_its_loop():
             # A plain function that is called on the loop itself can't wait for it; it runs as if it weren't cached.
-            return self._call(*arguments)
+            return self._no_awaitable(self._call(*arguments))
         return engine.portal().run(engine.reader.read(site, key, arguments))
 
     @property
     def engine(self) -> Engine:
+        if self.workshop is None:
+            self.prepared()
         if self.workshop is None:
             raise NotStarted(f"{self.where} belongs to no cache yet.")
         return self.workshop.engine
@@ -199,30 +268,28 @@ class Cached:
     def handle(self) -> Any:
         """What the user gets: the stand-in, or for a method a descriptor that knows its instance."""
         first = next(iter(self.parameters), None)
-        is_method = (
-            first is not None and first.name == "self" and "." in self.function.__qualname__.rpartition("<locals>.")[2]
-        )
-        return CachedMethod(self) if is_method else self.stand_in
+        is_method = first is not None and first.name == "self" and stands_in_class(self.function)
+        return CachedMethod(self.stand_in) if is_method else self.stand_in
 
     # -- what it can do beside being called ----------------------------------------------------------------------
 
     def _dressed(self, stand_in: FunctionType) -> FunctionType:
-        dressed = functools.update_wrapper(stand_in, self.function)
+        dressed: Any = functools.update_wrapper(stand_in, self.function)
         if self.scope is not None:
-            signature = inspect.signature(self.function)
-            rest = list(signature.parameters.values())[1:]
-            dressed.__signature__ = signature.replace(parameters=rest)  # type: ignore[attr-defined]  # read by inspect
-        for handle in ("invalidate", "expire", "refresh", "put", "peek", "why", "key", "key_by"):
+            signature = signature_of(self.function)
+            dressed.__signature__ = signature.replace(parameters=list(signature.parameters.values())[1:])
+        dressed._cached = self
+        for handle in HANDLES:
             setattr(dressed, handle, getattr(self, handle))
-        return dressed  # type: ignore[return-value]  # update_wrapper returns what it was given
+        return stand_in
 
     def _id(self, key: Hashable, arguments: Arguments) -> bytes:
         return self.prepared().request(key, arguments).key.id
 
-    async def invalidate(self, *args: Any, **kwargs: Any) -> Confirmation:
+    async def invalidate(self, /, *args: Any, **kwargs: Any) -> Confirmation:
         return await self._invalidate(args, kwargs, soft=False)
 
-    async def expire(self, *args: Any, **kwargs: Any) -> Confirmation:
+    async def expire(self, /, *args: Any, **kwargs: Any) -> Confirmation:
         return await self._invalidate(args, kwargs, soft=True)
 
     async def _invalidate(self, args: Any, kwargs: Any, *, soft: bool) -> Confirmation:
@@ -232,25 +299,25 @@ class Cached:
         self.engine.forget(site.table, key, soft=soft)
         return await self.engine.invalidator.keys([self._id(key, arguments)], soft=soft)
 
-    async def refresh(self, *args: Any, **kwargs: Any) -> Any:
-        key, arguments = self.bind(*args, **kwargs)
+    async def refresh(self, /, *args: Any, **kwargs: Any) -> Any:
+        key, arguments = self.bind_all(*args, **kwargs)
         return await self.engine.reader.refresh(self.prepared(), key, arguments)
 
-    async def put(self, value: Any, *args: Any, **kwargs: Any) -> Confirmation:
+    async def put(self, value: Any, /, *args: Any, **kwargs: Any) -> Confirmation:
         key, arguments = self.bind(*args, **kwargs)
         stored = await self.engine.reader.put(self.prepared(), key, arguments, Loaded(value))
         return Confirmation.CONFIRMED if stored else Confirmation.PENDING
 
-    async def peek(self, *args: Any, **kwargs: Any) -> Any:
+    async def peek(self, /, *args: Any, **kwargs: Any) -> Any:
         key, arguments = self.bind(*args, **kwargs)
         return await self.engine.reader.peek(self.prepared(), key, arguments)
 
-    async def why(self, *args: Any, **kwargs: Any) -> Why:
+    async def why(self, /, *args: Any, **kwargs: Any) -> Why:
         key, arguments = self.bind(*args, **kwargs)
         engine = self.engine
         return await explain(engine, engine.reader, engine.memories, self.prepared(), key, arguments)
 
-    def key(self, *args: Any, **kwargs: Any) -> str:
+    def key(self, /, *args: Any, **kwargs: Any) -> str:
         key, arguments = self.bind(*args, **kwargs)
         return self._id(key, arguments).decode()
 
@@ -262,29 +329,8 @@ class Cached:
         self.chosen = maker
         self.stencil.namespace["_ec_key_by"] = maker
         self.stand_in.__code__ = self.stencil.wrapper(copies=True, chosen_key=True).__code__
-        self.bind = self.stencil.key_maker(chosen_key=True)
+        self._make_binders()
         return maker
-
-
-class CachedMethod:
-    """A cached method. The instance is part of the key: its class needs `__cache_key__()`, or must be encodable."""
-
-    def __init__(self, cached: Cached) -> None:
-        self._cached = cached
-        functools.update_wrapper(self, cached.function)
-
-    def __get__(self, instance: Any, owner: type | None = None) -> Any:
-        if instance is None:
-            return self._cached.stand_in
-        bound = functools.partial(self._cached.stand_in, instance)
-        functools.update_wrapper(bound, self._cached.function)
-        for handle in ("invalidate", "expire", "refresh", "peek", "why", "key"):
-            setattr(bound, handle, functools.partial(getattr(self._cached, handle), instance))
-        bound.put = lambda value, *args, **kwargs: self._cached.put(value, instance, *args, **kwargs)  # type: ignore[attr-defined]  # a partial takes attributes
-        return bound
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self._cached.stand_in(*args, **kwargs)
 
 
 async def _refuse(*_: object) -> Awaitable[Any]:
@@ -293,4 +339,8 @@ async def _refuse(*_: object) -> Awaitable[Any]:
 
 def _plain(name: str) -> str:
     """A name for the generated function; a lambda has none."""
-    return name if name.isidentifier() else "cached_function"
+    return name if name.isidentifier() and not keyword.iskeyword(name) else "cached_function"
+
+
+def _same(value: Any) -> Any:
+    return value

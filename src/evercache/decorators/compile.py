@@ -12,7 +12,7 @@ key, is a change of that dictionary or of `__code__`, and the function stays the
         if user_id.__class__ is _ec_int and lang.__class__ is _ec_str:
             try:
                 _ec_entry = _ec_table[user_id, lang]
-            except KeyError:
+            except _ec_KeyError:
                 pass
             else:
                 if _ec_entry.until > _ec_clock() < _ec_entry.lease.until and _ec_entry.checked == _ec_l1.counter:
@@ -30,7 +30,7 @@ from __future__ import annotations
 
 import inspect
 import keyword
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import FunctionType
 from typing import Any
 
@@ -41,6 +41,8 @@ from evercache.errors import ConfigurationError
 __all__ = ["Stencil"]
 
 _P = inspect.Parameter
+_STARS: dict[inspect._ParameterKind, str] = {_P.VAR_POSITIONAL: "*", _P.VAR_KEYWORD: "**"}
+_EXACT: dict[type | None, str] = {int: "_ec_int", str: "_ec_str", bool: "_ec_bool"}
 
 
 class Stencil:
@@ -53,7 +55,15 @@ class Stencil:
         self.name = name
         self.parameters = tuple(parameters)
         self.is_async = is_async
-        self.namespace: dict[str, Any] = {"_ec_BIG": BIG, "_ec_part": part}
+        self.namespace: dict[str, Any] = {
+            "_ec_BIG": BIG,
+            "_ec_part": part,
+            "_ec_int": int,
+            "_ec_str": str,
+            "_ec_bool": bool,
+            "_ec_KeyError": KeyError,  # a parameter may be called like a builtin
+            "_ec_absent": object(),
+        }
         for number, parameter in enumerate(self.parameters):
             if parameter.default is not _P.empty:
                 self.namespace[f"_ec_d{number}"] = parameter.default
@@ -66,13 +76,14 @@ class Stencil:
         """The stand-in itself. Its globals want `_ec_table, _ec_site, _ec_read, _ec_clock, _ec_l1, _ec_stats`, and
         `_ec_copy` or `_ec_key_by` where they are used."""
         head, wait = ("async def", "await ") if self.is_async else ("def", "")
-        straight = not chosen_key and all(_class_test(parameter) for parameter in self._keyed())
-        made = "_ec_key" if straight else self._key(chosen_key=chosen_key)
-        found = _joined([parameter.name for parameter in self._keyed()]) if straight else "_ec_place"
+        keyed = [parameter for parameter in self.parameters if not parameter.skipped]
+        tests = [_class_test(parameter) for parameter in keyed]
+        straight = not chosen_key and all(tests)
+        found = (_joined([parameter.name for parameter in keyed]) if keyed else "()") if straight else "_ec_place"
         looked = [
             "try:",
             f"    _ec_entry = _ec_table[{found}]",
-            "except KeyError:",
+            "except _ec_KeyError:",
             "    pass",
             "else:",
             "    if _ec_entry.until > _ec_clock() < _ec_entry.lease.until and _ec_entry.checked == _ec_l1.counter:",
@@ -82,12 +93,11 @@ class Stencil:
             "        return _ec_entry.value",
         ]
         if straight:
-            self._made_key()
-            tests = " and ".join(_class_test(parameter) for parameter in self._keyed())
-            body = [f"if {tests}:", *(f"    {line}" for line in looked)] if tests else looked
-            place = f"_ec_key({self._names()})"
+            self.namespace["_ec_key"] = self._key_function()
+            body = [f"if {' and '.join(tests)}:", *(f"    {line}" for line in looked)] if tests else looked
+            place = f"_ec_key({', '.join(parameter.name for parameter in self.parameters)})"
         else:
-            body, place = [f"_ec_place = {made}", *looked], "_ec_place"
+            body, place = [*self._place_lines(chosen_key=chosen_key), *looked], "_ec_place"
         lines = [
             f"{head} {self.name}({self._signature()}):",
             *(f"    {line}" for line in body),
@@ -95,16 +105,27 @@ class Stencil:
         ]
         return self._made(self.name, lines)
 
-    def key_maker(self, *, chosen_key: bool = False) -> FunctionType:
-        """`(key, arguments)` for a call spelled in any way; arguments that are plumbing may be left out."""
-        key = [f"_ec_key = _ec_part(_ec_key_by({self._arguments()}))"] if chosen_key else self._key_lines()
-        signature = self._signature(plumbing_optional=True)
+    def key_maker(self, *, chosen_key: bool = False, complete: bool = False) -> FunctionType:
+        """`(key, arguments)` for a call spelled in any way. Arguments that are plumbing may be left out, unless the call
+        has to be *complete*; what FastAPI injects has no default here."""
+        signature, required = self._binding(complete=complete)
+        self.namespace["_ec_lacks"] = self._lacks
         lines = [
             f"def _ec_bind({signature}):",
-            *(f"    {line}" for line in key),
-            f"    return _ec_key, {self._tuple()}",
+            *(f"    if {name} is _ec_absent: raise _ec_lacks({name!r})" for name in required),
+            *(f"    {line}" for line in self._place_lines(chosen_key=chosen_key)),
+            f"    return _ec_place, {self._tuple()}",
         ]
         return self._made("_ec_bind", lines)
+
+    def _lacks(self, name: str) -> TypeError:
+        return TypeError(f"{self.name} needs {name!r}; behind plumbing that is left out, arguments are given by name.")
+
+    def _key_function(self) -> FunctionType:
+        """The key of a call, from its arguments in order."""
+        names = ", ".join(parameter.name for parameter in self.parameters)
+        lines = [f"def _ec_key({names}):", *(f"    {line}" for line in self._place_lines()), "    return _ec_place"]
+        return self._made("_ec_key", lines)
 
     def caller(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Calls *function* with the arguments of the tuple, each the way its parameter wants it."""
@@ -147,29 +168,41 @@ class Stencil:
 
     # -- its parts -----------------------------------------------------------------------------------------------
 
-    def _signature(self, *, plumbing_optional: bool = False) -> str:
+    def _signature(self) -> str:
+        """The parameters of the original; the defaults stand in the namespace."""
+        has_default = (parameter.default is not _P.empty for parameter in self.parameters)
+        return self._listed(f"_ec_d{number}" if has else "" for number, has in enumerate(has_default))
+
+    def _binding(self, *, complete: bool) -> tuple[str, list[str]]:
+        """The parameters of a binder, and which of them are required although they had to get a default."""
+        defaults: list[str] = []
+        required: list[str] = []
+        for number, parameter in enumerate(self.parameters):
+            if parameter.skipped and not complete:
+                default = "None"
+            elif parameter.default is not _P.empty and not parameter.injected:
+                default = f"_ec_d{number}"
+            elif parameter.injected or (any(defaults) and parameter.kind is not _P.KEYWORD_ONLY):
+                default = "_ec_absent"
+            else:
+                default = ""
+            if parameter.kind in (_P.VAR_POSITIONAL, _P.VAR_KEYWORD):
+                default = ""
+            if default == "_ec_absent":
+                required.append(parameter.name)
+            defaults.append(default)
+        return self._listed(defaults), required
+
+    def _listed(self, defaults: Iterable[str]) -> str:
         parts: list[str] = []
         starred = False
-        optional_before = False
-        for number, parameter in enumerate(self.parameters):
+        for number, (parameter, default) in enumerate(zip(self.parameters, defaults, strict=True)):
             if parameter.kind is _P.KEYWORD_ONLY and not starred:
                 parts.append("*")
                 starred = True
-            text = parameter.name
-            if parameter.kind is _P.VAR_POSITIONAL:
-                text, starred = f"*{text}", True
-            elif parameter.kind is _P.VAR_KEYWORD:
-                text = f"**{text}"
-            elif parameter.default is not _P.empty:
-                text += f"=_ec_d{number}"
-                optional_before = True
-            elif plumbing_optional and (
-                parameter.skipped or (optional_before and parameter.kind is not _P.KEYWORD_ONLY)
-            ):
-                # A required parameter behind an optional one needs a default too; leaving it out is noticed below.
-                text += "=None" if parameter.skipped else "=_ec_part"
-                optional_before = True
-            parts.append(text)
+            stars = _STARS.get(parameter.kind, "")
+            starred = starred or stars == "*"
+            parts.append(f"{stars}{parameter.name}" + (f"={default}" if default else ""))
             following = self.parameters[number + 1 :]
             if parameter.kind is _P.POSITIONAL_ONLY and not any(p.kind is _P.POSITIONAL_ONLY for p in following):
                 parts.append("/")
@@ -187,35 +220,44 @@ class Stencil:
     def _tuple(self) -> str:
         return "(" + "".join(f"{parameter.name}, " for parameter in self.parameters) + ")"
 
-    def _key_lines(self) -> list[str]:
+    def _place_lines(self, *, chosen_key: bool = False) -> list[str]:
         """Raw values where their exact class rules out a confusion, typed parts otherwise."""
+        if chosen_key:
+            return [f"_ec_place = _ec_part(_ec_key_by({self._arguments()}))"]
         keyed = [(number, parameter) for number, parameter in enumerate(self.parameters) if not parameter.skipped]
         if not keyed:
-            return ["_ec_key = ()"]
+            return ["_ec_place = ()"]
         tests = [_test(parameter) for _, parameter in keyed]
         typed = [_typed(number, parameter) for number, parameter in keyed]
         if not all(tests):
             mixed = [raw or text for raw, text in zip(_raw(keyed, tests), typed, strict=True)]
-            return [f"_ec_key = {_joined(mixed)}"]
+            return [f"_ec_place = {_joined(mixed)}"]
         raw = [parameter.name for _, parameter in keyed]
         return [
             f"if {' and '.join(test for test in tests if test)}:",
-            f"    _ec_key = {_joined(raw)}",
+            f"    _ec_place = {_joined(raw)}",
             "else:",
-            f"    _ec_key = {_joined(typed)}",
+            f"    _ec_place = {_joined(typed)}",
         ]
+
+
+def _class_test(parameter: Parameter) -> str:
+    """The condition under which no value of another class stands here, or nothing if the class doesn't say enough."""
+    if parameter.exact not in _EXACT:
+        return ""
+    test = f"{parameter.name}.__class__ is {_EXACT[parameter.exact]}"
+    return f"({parameter.name} is None or {test})" if parameter.optional else test
 
 
 def _test(parameter: Parameter) -> str:
     """The condition under which the raw value can stand in a key, or nothing if it never can."""
-    name = parameter.name
-    if parameter.exact is str:
-        test = f"{name}.__class__ is str"
-    elif parameter.exact is int:
-        test = f"{name}.__class__ is int and -_ec_BIG < {name} < _ec_BIG"
-    else:
-        return ""
-    return f"({name} is None or {test})" if parameter.optional else test
+    name, test = parameter.name, _class_test(parameter)
+    if parameter.exact is not int:
+        return test
+    small = f"-_ec_BIG < {name} < _ec_BIG"
+    return (
+        f"({name} is None or {name}.__class__ is _ec_int and {small})" if parameter.optional else f"{test} and {small}"
+    )
 
 
 def _typed(number: int, parameter: Parameter) -> str:

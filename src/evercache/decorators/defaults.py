@@ -7,6 +7,7 @@ caches says which one: `cache.cached(...)`.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakSet
@@ -15,6 +16,7 @@ from evercache.core.duration import Duration
 from evercache.core.options import NegativeTtl, Options, TagTemplate
 from evercache.decorators.cached import Cached
 from evercache.decorators.keyed import key_template
+from evercache.decorators.target import demand_function
 from evercache.decorators.typed import Decorator
 from evercache.decorators.workshop import Names, Workshop
 from evercache.errors import ConfigurationError, NotStarted
@@ -33,33 +35,40 @@ class DefaultCache:
         self._current: Workshop | None = None
         self._names = Names()
         self._functions: WeakSet[Cached] = WeakSet()
+        self._lock = threading.Lock()  # functions take their own lock before this one, never after it
 
     def become(self, workshop: Workshop) -> None:
         """*workshop*'s cache has started: it is the default one from now on."""
-        self._current = workshop
-        for function in self._functions:
+        with self._lock:
+            self._current = workshop
+            functions = list(self._functions)
+        for function in functions:
             function.belong(workshop)
 
     def leave(self, workshop: Workshop) -> None:
         """*workshop*'s cache has stopped. Its functions stay with it, on memory, until another one starts."""
-        if self._current is workshop:
-            self._current = None
+        with self._lock:
+            if self._current is workshop:
+                self._current = None
 
     def add(self, function: Cached) -> None:
         """*function* uses the default cache, now and later. Its name must be its own."""
-        self._names.claim(function.name, function, function.where)
-        self._functions.add(function)
-        if self._current is not None:
-            function.belong(self._current)
+        with self._lock:
+            self._names.claim(function.name, function, function.where)
+            self._functions.add(function)
+            current = self._current
+        if current is not None:
+            function.belong(current)
         else:
             function.belong_later(self._found)
 
     def _found(self) -> Workshop:
-        if self._current is None:
-            if self.make is None:
-                raise NotStarted("no cache is known; import evercache.cache, or use the decorators of a Cache.")
-            self._current = self.make()
-        return self._current
+        with self._lock:
+            if self._current is None:
+                if self.make is None:
+                    raise NotStarted("no cache is known; import evercache.cache, or use the decorators of a Cache.")
+                self._current = self.make()
+            return self._current
 
 
 DEFAULT = DefaultCache()
@@ -101,7 +110,7 @@ def cache_response(
     """Cache what a route handler or a data function returns: `@cache_response(key="tasks_list", expire=300)`.
 
     *key* is a name; the arguments that the answer depends on, the signed-in user included, are always appended to it.
-    With fields ("task:{task_id}") it is the whole key. *expire* and *ttl* are the same. Below the route's own decorator.
+    With fields ("task:{user.id}") it says what of an argument counts, and where a reader sees it. *expire* and *ttl* are the same. Below the route's own decorator.
     """
     if expire is not None and ttl is not None:
         raise ConfigurationError("expire and ttl are the same option; give one of them.")
@@ -111,7 +120,7 @@ def cache_response(
 
 def _decorator(key: object, options: Options, prefix: str, key_by: Callable[..., object] | None) -> Decorator:
     def decorate(function: Callable[..., Any]) -> Any:
-        name, chosen = key_template(function, key, key_by)
+        name, chosen = key_template(demand_function(function), key, key_by)
         made = Cached(function, name=prefix + name, options=options, key_by=chosen)
         DEFAULT.add(made)
         return made.handle()

@@ -15,6 +15,7 @@ from evercache.core.entry import Entry
 from evercache.core.keys import part
 from evercache.core.options import Options, as_seconds
 from evercache.decorators.workshop import Workshop
+from evercache.engine.gate import Gate, lent
 from evercache.engine.invalidation import Confirmation
 from evercache.engine.loading import MISSING, current
 from evercache.engine.site import Arguments, Site
@@ -76,7 +77,8 @@ class Direct:
     ) -> dict[Any, Any]:
         """One value for each id that has one. What is missing is loaded by one call of *load_many*."""
         wanted = list(dict.fromkeys(ids))
-        batch = Batch(load_many, wanted, self.engine.clock.sleep, self.engine.airfield().spawn)
+        airfield = self.engine.airfield()
+        batch = Batch(load_many, wanted, self.engine.clock.sleep, airfield.spawn, airfield.gate)
 
         async def one(id: Any) -> Any:
             site, place, arguments = self._call((name, id), options, annotation, lambda: batch.load(id))
@@ -163,11 +165,13 @@ class Batch:
         wanted: Iterable[Any],
         sleep: Callable[[float], Awaitable[None]],
         spawn: Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]],
+        gate: Gate,
     ) -> None:
         self._load_many = load_many
         self._open = set(wanted)
         self._sleep = sleep
         self._spawn = spawn
+        self._gate = gate
         self._asked: dict[Any, asyncio.Future[Any]] = {}
         self._alarm: asyncio.Task[None] | None = None
 
@@ -179,7 +183,8 @@ class Batch:
             self._go()
         elif self._alarm is None:
             self._alarm = self._spawn(self._late(), "waits for more of a batch")
-        value = await future
+        async with lent():  # the batch takes one turn for all of them
+            value = await future
         if value is MISSING:
             current().skip()
         return value
@@ -205,7 +210,8 @@ class Batch:
 
     async def _run(self, asked: dict[Any, asyncio.Future[Any]]) -> None:
         try:
-            values = await self._load_many(list(asked))
+            async with self._gate.turn():
+                values = await self._load_many(list(asked))
             answers = {id: values.get(id, MISSING) for id in asked}
         except Exception as error:  # noqa: BLE001 - the loader's own; each caller gets it
             for future in asked.values():

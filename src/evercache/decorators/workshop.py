@@ -95,10 +95,11 @@ class Workshop:
         indexed: bool = False,
         table: dict[Hashable, Entry] | None = None,
         named: Callable[[Arguments], str] | None = None,
+        spelled: Callable[[Sequence[object]], str] | None = None,
         stats: str = "",
     ) -> Site:
         """A site. *parts*: what of the arguments is in the key, in the order of the signature; *named*: the name of each
-        call, where it isn't always the same one."""
+        call, where it isn't always the same one; *spelled*: the readable text of a key with these parts."""
         policy: Policy = options.resolve(name)
         fixed = name, readable_name(name)
 
@@ -107,10 +108,9 @@ class Workshop:
             title, readable = fixed if named is None else (spoken := named(arguments), readable_name(spoken))
             if not keyed:
                 return Request(Key(readable.encode(), title), tags(arguments))
-            data = b"".join(map(encode, keyed))
-            return Request(
-                Key(f"{readable}#{digest(data, self.secret)}".encode(), lambda: _spelled(title, keyed)), tags(arguments)
-            )
+            data = list(map(encode, keyed))
+            id = f"{readable}#{digest(b''.join(data), self.secret)}".encode()
+            return Request(Key(id, lambda: _spelled(title, data, spelled)), tags(arguments))
 
         packer = Packer(
             for_type(annotation),
@@ -126,7 +126,7 @@ class Workshop:
             packer=packer,
             load=load,
             request=request,
-            text=lambda key: _spelled_key(name if named is None else "", key),
+            text=lambda key: _spelled_key(name if named is None else "", key, spelled),
             stats=self.engine.statistics.of(stats or name),
             copy=None if policy.share else copier_for(annotation),
             borrowed=borrowed,
@@ -137,19 +137,18 @@ class Workshop:
         return site
 
 
-def _spelled(name: str, keyed: Sequence[object]) -> str:
-    """The readable logical key: the name and the arguments, joined by colons."""
-    return ":".join((name, *(readable_part(encode(value)) for value in keyed)))
+def _spelled(name: str, parts: Sequence[object], spelled: Callable[[Sequence[object]], str] | None) -> str:
+    """The readable logical key: by itself the name and the arguments, joined by colons."""
+    return spelled(parts) if spelled is not None else ":".join((name, *map(readable_part, parts)))
 
 
-def _spelled_key(name: str, key: Hashable) -> str:
+def _spelled_key(name: str, key: Hashable, spelled: Callable[[Sequence[object]], str] | None) -> str:
     """The same, from an L1 key."""
     if key == ():
         return name
     if not name:  # the key itself begins with the name
         return ":".join(map(readable_part, key)) if isinstance(key, tuple) else str(key)
-    parts = key if isinstance(key, tuple) and not _is_typed_part(key) else (key,)
-    return ":".join((name, *map(readable_part, parts)))
+    return _spelled(name, key if isinstance(key, tuple) and not _is_typed_part(key) else (key,), spelled)
 
 
 def _is_typed_part(key: tuple[object, ...]) -> bool:

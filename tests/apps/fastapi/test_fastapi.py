@@ -89,7 +89,7 @@ async def test_a_cached_route_keeps_its_parameters_and_runs_once_for_each() -> N
     runs = 0
 
     @app.get("/tasks")
-    @cache_response(key="tasks_list", expire=300)
+    @cache_response(key="routed_tasks", expire=300)
     async def tasks(limit: int = 50) -> list[int]:
         nonlocal runs
         runs += 1
