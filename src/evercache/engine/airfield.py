@@ -14,6 +14,7 @@ from typing import Any
 
 from evercache.core.course import Course
 from evercache.core.flight import Flights, Ticks
+from evercache.engine.gate import Gate
 
 __all__ = ["Airfield"]
 
@@ -21,11 +22,12 @@ __all__ = ["Airfield"]
 class Airfield:
     """Owns what runs in its loop: every task started here ends by `close()`."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, max_loads: int | None = None) -> None:
         self.loop = loop
         self.ticks = Ticks()
         self.flights = Flights()
         self.course = Course(self.ticks, self.flights)
+        self.gate = Gate(max_loads)
         self.refreshing: set[Hashable] = set()
         self.throttled: dict[Hashable, float] = {}
         self._wakes: dict[bytes, set[asyncio.Future[None]]] = {}

@@ -13,7 +13,8 @@ __all__ = ["Airfields"]
 class Airfields:
     """Finds the airfield of a loop. May be read from any thread: the dictionary is replaced whole, never changed."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_loads: int | None = None) -> None:
+        self._max_loads = max_loads
         self._of: dict[asyncio.AbstractEventLoop, Airfield] = {}
         self._lock = threading.Lock()
 
@@ -24,7 +25,7 @@ class Airfields:
         if found is not None:
             return found
         with self._lock:
-            found = Airfield(loop)
+            found = Airfield(loop, self._max_loads)
             alive = {other: field for other, field in self._of.items() if not other.is_closed()}
             self._of = {**alive, loop: found}
         return found

@@ -69,6 +69,7 @@ class Engine:
         terms: Terms | None = None,
         random: Random | None = None,
         raise_pending: bool = False,
+        max_loads: int | None = None,
     ) -> None:
         self.clock = clock
         self.outage = outage
@@ -95,7 +96,7 @@ class Engine:
         self._store: Store | None = None
         self._home: asyncio.AbstractEventLoop | None = None
         self._pid = os.getpid()
-        self._airfields = Airfields()
+        self._airfields = Airfields(max_loads)
         self._repeater: Repeater | None = None
         self._tag_names: Bounded[bytes, str] = Bounded(10_000)
         self._tag_ids: Bounded[str, bytes] = Bounded(10_000)

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import math
 import secrets
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any
 
 from evercache.codecs.exceptions import decode_exception, encode_exception
@@ -135,6 +135,10 @@ class Pilot:
                 continue
 
     async def _run(self, context: LoadContext) -> Loaded | Failed:
+        async with self.airfield.gate.turn():
+            return await self._run_now(context)
+
+    async def _run_now(self, context: LoadContext) -> Loaded | Failed:
         site, clock = self.site, self.engine.clock
         started = clock.monotonic()
         site.stats.loads += 1
@@ -182,7 +186,7 @@ class Pilot:
         payload: bytes = record.payload
         kind, body = payload[:1], payload[1:]
         if kind == ERROR:
-            error = decode_exception(body, self._named_errors())
+            error = decode_exception(body, tuple(_family(self._named_errors())))
             if error is None:
                 raise CodecError(
                     "a stored exception is of no class that negative_ttl names; the entry counts as a miss"
@@ -195,7 +199,7 @@ class Pilot:
     async def _encode(self, loaded: Loaded) -> tuple[Record, int | None]:
         value = loaded.value
         if isinstance(value, CachedError):
-            payload = ERROR + encode_exception(value.error, self._named_errors())
+            payload = ERROR + encode_exception(value.error, (*self._named_errors(), type(value.error)))
         else:
             try:
                 size = len(value) if isinstance(value, bytes | str | list | dict | tuple | set) else 0
@@ -238,3 +242,10 @@ class Pilot:
         site.warned.add(reason)
         _log.warning("%s: %s. The value is served and not stored; said once.", site.name, error)
         self.engine.hooks.emit(Uncacheable(site.name, reason))
+
+
+def _family(kinds: Iterable[type[BaseException]]) -> Iterator[type[BaseException]]:
+    """These exception classes and the ones below them: naming a class means all of them, as in `except`."""
+    for kind in kinds:
+        yield kind
+        yield from _family(type.__subclasses__(kind))

@@ -24,6 +24,7 @@ from evercache.core.protocol import Key, LogRecord
 from evercache.core.record import NEVER_DIES, Record
 from evercache.engine.airfield import Airfield
 from evercache.engine.context import Context
+from evercache.engine.gate import lent
 from evercache.engine.invalidation import Invalidator
 from evercache.engine.loading import MISSING, uncached
 from evercache.engine.memory import Memories
@@ -381,10 +382,11 @@ class Reader:
     async def _arrival(self, airfield: Airfield, flight: Flight, site: Site, *, starter: bool) -> bool:
         """Wait for the landing. True: the soft timeout came first and a stale value is at hand."""
         try:
-            if site.policy.soft_timeout is None and site.policy.hard_timeout is None:
-                await asyncio.shield(flight.waiter)
-                return False
-            return await self._timed_arrival(airfield, flight, site)
+            async with lent():
+                if site.policy.soft_timeout is None and site.policy.hard_timeout is None:
+                    await asyncio.shield(flight.waiter)
+                    return False
+                return await self._timed_arrival(airfield, flight, site)
         finally:
             if starter and site.borrowed and not flight.waiter.done():
                 # What it has borrowed is gone with its caller: the next one who waits leads with its own.
