@@ -125,7 +125,7 @@ def evercache(trace: Sequence[int], capacity: int) -> int:
             hits += 1
             entry.hits += 1
         else:
-            entry = table[key] = Entry(table, key, None, fresh_until=0.0, dead_at=0.0, weight=1)
+            entry = table[key] = Entry(table, key, None, fresh_until=0.0, weight=1)
             policy.add(entry)
     return hits
 

@@ -50,14 +50,14 @@ class Eviction(RuleBasedStateMachine):
         old = self.table.pop(key, None)
         if old is not None:
             self.policy.discard(old)
-        entry = self.table[key] = Entry(self.table, key, None, fresh_until=1.0, dead_at=1.0, weight=weight)
+        entry = self.table[key] = Entry(self.table, key, None, fresh_until=1.0, weight=weight)
         self.policy.add(entry)
 
     @rule(key=KEYS, weight=WEIGHTS)
     def replace(self, key: int, weight: int) -> None:
         if key in self.table:
             old = self.table[key]
-            new = self.table[key] = Entry(self.table, key, None, fresh_until=1.0, dead_at=1.0, weight=weight)
+            new = self.table[key] = Entry(self.table, key, None, fresh_until=1.0, weight=weight)
             self.policy.replace(old, new)
 
     @rule(key=KEYS, times=st.integers(1, 5))
@@ -126,7 +126,7 @@ def test_a_hot_set_of_half_the_cache_survives_any_scan(capacity: int, hot: int, 
         if key in table:
             table[key].hits += 1
         else:
-            table[key] = Entry(table, key, None, fresh_until=1.0, dead_at=1.0, weight=1)
+            table[key] = Entry(table, key, None, fresh_until=1.0, weight=1)
             policy.add(table[key])
 
     kept = [("hot", number) for number in range(hot)]

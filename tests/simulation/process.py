@@ -192,7 +192,7 @@ class Process(Writer):
         record = landing.record or self.encode(key, landing.extra)[0]
         value = record.payload
         until = record.fresh_until / 1000 if record.fresh_until else float("inf")
-        entry = Entry(self.table, key.id, value, fresh_until=until, dead_at=until, weight=1, lease=self.lease)
+        entry = Entry(self.table, key.id, value, fresh_until=until, weight=1, lease=self.lease)
         return self.l1.insert(entry, since=flight.since, id=key.id, tags=value.tags, text=lambda: key.text)
 
     def peek(self, key: Key) -> Flow:

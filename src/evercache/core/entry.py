@@ -4,6 +4,9 @@ An entry is the unit of the hit path, so its fields are laid out for four compar
 
     now < entry.until  and  now < entry.lease.until  and  entry.checked == l1.counter
 
+What an entry doesn't hold costs nothing a million times over: when it is dead follows from `fresh_until` and the policy
+of its site, how long its load took from `until` (`core.freshness.load_time_of`). `mutable`: each reader gets a copy.
+
 `until` is the moment from which somebody has to think (refresh early, revalidate, load); `lease` is the right of this
 process to answer from memory at all; `checked` is the number of the last invalidation this entry was compared with.
 """
@@ -36,14 +39,13 @@ class Entry:
 
     __slots__ = (
         "checked",
-        "dead_at",
         "filled",
         "fresh_until",
         "hits",
         "id",
         "key",
         "lease",
-        "load_seconds",
+        "mutable",
         "newer",
         "older",
         "queue",
@@ -65,20 +67,18 @@ class Entry:
         value: Any,  # the user's value: any type at all
         *,
         fresh_until: float,
-        dead_at: float,
         weight: int,
         lease: Lease = _NONE,
-        load_seconds: float = 0.0,
+        mutable: bool = False,
     ) -> None:
         self.table = table
         self.key = key
         self.value = value
         self.until = fresh_until
         self.fresh_until = fresh_until
-        self.dead_at = dead_at
         self.weight = weight
         self.lease = lease
-        self.load_seconds = load_seconds
+        self.mutable = mutable
         self.checked = 0
         self.filled = 0
         self.hits = 0

@@ -58,7 +58,7 @@ class Queue:
         self.name = name
         self.items = 0
         self.weight = 0
-        self.root = root = Entry({}, None, None, fresh_until=0.0, dead_at=0.0, weight=0)
+        self.root = root = Entry({}, None, None, fresh_until=0.0, weight=0)
         root.newer = root.older = root
 
     def push(self, entry: Entry) -> None:

@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 from enum import Enum
 
-__all__ = ["Age", "age_of", "early_moment", "thinking_moment"]
+__all__ = ["Age", "age_of", "early_moment", "load_time_of", "thinking_moment"]
 
 
 class Age(Enum):
@@ -47,3 +47,8 @@ def early_moment(fresh_until: float, load_time: float, beta: float, dice: float)
 def thinking_moment(fresh_until: float, load_time: float, beta: float) -> float:
     """The moment before which no dice can make an entry early (but for one throw in 20,000)."""
     return fresh_until - 10.0 * load_time * beta
+
+
+def load_time_of(thinking: float, fresh_until: float, beta: float) -> float:
+    """The load time that `thinking_moment` was asked with; 0.0 where it is not known."""
+    return (fresh_until - thinking) / (10.0 * beta) if beta and -math.inf < thinking < fresh_until < math.inf else 0.0

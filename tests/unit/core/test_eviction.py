@@ -30,7 +30,7 @@ class Shelf:
         self.evicted.append(entry.key)
 
     def entry(self, key: object, *, weight: int = 1, value: object = None) -> Entry:
-        return Entry(self.table, key, value, fresh_until=1.0, dead_at=1.0, weight=weight)  # type: ignore[arg-type]
+        return Entry(self.table, key, value, fresh_until=1.0, weight=weight)  # type: ignore[arg-type]
 
     def put(self, key: object, *, weight: int = 1, value: object = None) -> Entry:
         entry = self.table[key] = self.entry(key, weight=weight, value=value)
@@ -262,7 +262,7 @@ def test_evict_may_discard_another() -> None:
 
     policy = S3Fifo(max_items=10, max_weight=None, evict=evict)
     for key in [*range(5), *[("partner", key) for key in range(5)], *range(5, 30)]:
-        entry = table[key] = Entry(table, key, None, fresh_until=1.0, dead_at=1.0, weight=2)  # type: ignore[arg-type]
+        entry = table[key] = Entry(table, key, None, fresh_until=1.0, weight=2)  # type: ignore[arg-type]
         policy.add(entry)
     assert policy.items == len(table) <= 10
     assert policy.weight == 2 * len(table)

@@ -28,7 +28,7 @@ class Box:
         self.l1.register(self.table, lambda key: f"users:{key}")
 
     def insert(self, key, *tags: bytes, since: int | None = None, id: bytes | None = None) -> bool:
-        entry = Entry(self.table, key, "value", fresh_until=NOW + 60, dead_at=NOW + 60, weight=1, lease=self.lease)
+        entry = Entry(self.table, key, "value", fresh_until=NOW + 60, weight=1, lease=self.lease)
         since = self.l1.counter if since is None else since
         id = b"id-%d" % key if id is None else id
         return self.l1.insert(entry, since=since, id=id, tags=tags, text=lambda: f"users:{key}")
