@@ -1,8 +1,9 @@
-"""Make docs/reference/requirements.md: every row, and the tests that show it.
+"""Make docs/reference/requirements.md: every row, and the tests and benchmarks that show it.
 
 Rows come from docs/reference/requirements.toml, tests from the ``@pytest.mark.row("S1.4", ...)`` markers under
-tests/, read from the source without importing it. A marker that names an unknown row is an error, so that a
-slip of the pen can't pass for a proof. ``--check`` writes nothing and fails where the page is not up to date.
+tests/, benchmarks from a constant ``ROWS = ("S1.13", ...)`` in their file; all read from the source without
+importing it. A mark that names an unknown row, or one that the data calls "not code", is an error, so that a slip
+of the pen can't pass for a proof. ``--check`` writes nothing and fails where the page is not up to date.
 """
 
 from __future__ import annotations
@@ -18,26 +19,34 @@ from typing import TYPE_CHECKING
 from pages import REFERENCE, ROOT, settle, table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 DATA = REFERENCE / "requirements.toml"
 PAGE = REFERENCE / "requirements.md"
 INTRODUCTION = """# Requirements
 
-What this library answers for, row by row, and the tests that show each row.
-*Shown* means that at least one test carries the row's marker, and `make test` runs it; *open* means that none does yet; *process* rows are about the work itself, and no test can show them.
-This page is made from `requirements.toml` and the markers in `tests/` by `make docs`.
+What this library answers for, row by row, and what shows each row.
+
+- *shown*: at least one test carries the row's marker, and `make test` runs it.
+- *benchmark*: the row is a speed; the named benchmark measures it on your machine, and no test depends on it.
+- *open*: nothing shows it yet.
+- *not code*: no program can show it; the reason is given.
+
+This page is made from `requirements.toml`, the markers in `tests/` and the constants `ROWS` in `benchmarks/` by `make docs`.
 """
+
+
+STATUSES = ("shown", "benchmark", "open", "not code")
 
 
 @dataclass(frozen=True)
 class Document:
-    """A group of rows: titles by row number, and the numbers that no test can show."""
+    """A group of rows: titles by row number, and why some of them are not code."""
 
     id: str
     title: str
     rows: dict[str, str]
-    process: frozenset[str]
+    not_code: dict[str, str]
 
     def row_id(self, number: str) -> str:
         """The row's full name: ``S1.4``, ``F3.2``, ``W24``, ``FT2``, ``PR1``."""
@@ -46,12 +55,22 @@ class Document:
 
 @dataclass(frozen=True)
 class Mark:
-    """One row named by one test."""
+    """One row named by one test, or by a whole benchmark (no *test*)."""
 
     row: str
     test: str
     path: Path
     line: int
+
+    @property
+    def place(self) -> str:
+        """Where to look: the file, and the test in it."""
+        file = self.path.relative_to(ROOT)
+        return f"`{file}::{self.test}`" if self.test else f"`{file}`"
+
+
+# Which tests or benchmarks name a row.
+Marks = dict[str, list[Mark]]
 
 
 def documents() -> list[Document]:
@@ -63,7 +82,7 @@ def documents() -> list[Document]:
             id=entry["id"],
             title=entry["title"],
             rows=dict(line.split(" ", 1) for line in entry["rows"].strip().splitlines()),
-            process=frozenset(map(str, entry.get("process", ()))),
+            not_code=entry.get("not_code", {}),
         )
         for entry in data["document"]
     ]
@@ -73,7 +92,17 @@ def marks() -> Iterator[Mark]:
     """Every row that a test names: on the function, on its class, or for the whole file by ``pytestmark``."""
     for path in sorted((ROOT / "tests").rglob("*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
-        yield from _marks_in(tree, path, _rows_of_file(tree), "")
+        rows = [row for value in _assigned(tree, "pytestmark") for row in _rows(_items(value))]
+        yield from _marks_in(tree, path, rows, "")
+
+
+def measured() -> Iterator[Mark]:
+    """Every row that a benchmark names in its constant ``ROWS``."""
+    for path in sorted((ROOT / "benchmarks").rglob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
+        for value in _assigned(tree, "ROWS"):
+            for item in _items(value):
+                yield Mark(str(ast.literal_eval(item)), "", path, item.lineno)
 
 
 def _marks_in(
@@ -87,14 +116,17 @@ def _marks_in(
                 yield Mark(str(row.value), prefix + node.name, path, row.lineno)
 
 
-def _rows_of_file(tree: ast.Module) -> list[ast.Constant]:
-    values = [
+def _assigned(tree: ast.Module, name: str) -> list[ast.expr]:
+    return [
         node.value
         for node in tree.body
         if isinstance(node, ast.Assign)
-        and any(isinstance(name, ast.Name) and name.id == "pytestmark" for name in node.targets)
+        and any(isinstance(target, ast.Name) and target.id == name for target in node.targets)
     ]
-    return [row for value in values for row in _rows(value.elts if isinstance(value, ast.List) else [value])]
+
+
+def _items(value: ast.expr) -> list[ast.expr]:
+    return value.elts if isinstance(value, ast.List | ast.Tuple) else [value]
 
 
 def _rows(decorators: list[ast.expr]) -> list[ast.Constant]:
@@ -110,45 +142,61 @@ def _rows(decorators: list[ast.expr]) -> list[ast.Constant]:
     return found
 
 
-def page(groups: list[Document], shown: dict[str, list[Mark]]) -> str:
+def page(groups: list[Document], shown: Marks, timed: Marks) -> str:
     """The page as Markdown: a summary, then one table per document."""
-    parts = [
-        INTRODUCTION,
-        table(("", "rows", "shown", "open", "process"), (_summary(group, shown) for group in groups)),
-    ]
+    parts = [INTRODUCTION, table(("", "rows", *STATUSES), (_summary(group, shown, timed) for group in groups))]
     for group in groups:
-        rows = ((group.row_id(number), text, *_status(group, number, shown)) for number, text in group.rows.items())
-        parts += [f"\n## {group.id}: {group.title}\n", table(("row", "what", "status", "tests"), rows)]
+        rows = (
+            (group.row_id(number), text, *_status(group, number, shown, timed)) for number, text in group.rows.items()
+        )
+        parts += [f"\n## {group.id}: {group.title}\n", table(("row", "what", "status", "shown by"), rows)]
     return "\n".join(parts) + "\n"
 
 
-def _summary(group: Document, shown: dict[str, list[Mark]]) -> tuple[str, ...]:
-    status = [_status(group, number, shown)[0] for number in group.rows]
-    return (f"**{group.id}**", str(len(status)), *(str(status.count(word)) for word in ("shown", "open", "process")))
+def _summary(group: Document, shown: Marks, timed: Marks) -> tuple[str, ...]:
+    status = [_status(group, number, shown, timed)[0] for number in group.rows]
+    return (f"**{group.id}**", str(len(status)), *(str(status.count(word)) for word in STATUSES))
 
 
-def _status(group: Document, number: str, shown: dict[str, list[Mark]]) -> tuple[str, str]:
-    tests = shown.get(group.row_id(number), [])
-    if not tests:
-        return ("process" if number in group.process else "open"), ""
-    return "shown", "<br>".join(dict.fromkeys(f"`{mark.path.relative_to(ROOT)}::{mark.test}`" for mark in tests))
+def _status(group: Document, number: str, shown: Marks, timed: Marks) -> tuple[str, str]:
+    if number in group.not_code:
+        return "not code", group.not_code[number]
+    row = group.row_id(number)
+    places = "<br>".join(dict.fromkeys(mark.place for mark in shown.get(row, []) + timed.get(row, [])))
+    return ("shown" if row in shown else "benchmark" if row in timed else "open"), places
+
+
+def _by_row(found: Iterable[Mark]) -> Marks:
+    sorted_out: Marks = defaultdict(list)
+    for mark in found:
+        sorted_out[mark.row].append(mark)
+    return dict(sorted_out)
+
+
+def wrong(groups: list[Document], found: Iterable[Mark]) -> list[str]:
+    """A sentence for each mark that can't be true, and for each reason that belongs to no row."""
+    known = {group.row_id(number) for group in groups for number in group.rows}
+    unshowable = {group.row_id(number) for group in groups for number in group.not_code}
+    said = [f"{DATA.name}: {row} is not code, but no row is called so" for row in sorted(unshowable - known)]
+    for mark in found:
+        where = f"{mark.path.relative_to(ROOT)}:{mark.line}"
+        if mark.row not in known:
+            said.append(f"{where}: no row is called {mark.row!r}")
+        elif mark.row in unshowable:
+            said.append(f"{where}: {mark.row} is marked here, and {DATA.name} says that it is not code")
+    return list(dict.fromkeys(said))
 
 
 def main(*words: str) -> int:
     """Write or check the page; the exit code."""
-    groups = documents()
-    known = {group.row_id(number) for group in groups for number in group.rows}
-    shown: dict[str, list[Mark]] = defaultdict(list)
-    unknown: list[str] = []
-    for mark in marks():
-        shown[mark.row].append(mark)
-        if mark.row not in known:
-            unknown.append(f"{mark.path.relative_to(ROOT)}:{mark.line}: no row is called {mark.row!r}")
-    if unknown:
-        print(*dict.fromkeys(unknown), sep="\n", file=sys.stderr)
+    groups, tests, benchmarks = documents(), list(marks()), list(measured())
+    if said := wrong(groups, tests + benchmarks):
+        print(*said, sep="\n", file=sys.stderr)
         return 1
-    print(f"{len(known)} rows, {len(shown)} shown by tests")
-    return settle({PAGE: page(groups, shown)}, check="--check" in words)
+    shown, timed = _by_row(tests), _by_row(benchmarks)
+    count = sum(len(group.rows) for group in groups)
+    print(f"{count} rows, {len(shown)} shown by tests, {len(timed.keys() - shown.keys())} by benchmarks alone")
+    return settle({PAGE: page(groups, shown, timed)}, check="--check" in words)
 
 
 if __name__ == "__main__":

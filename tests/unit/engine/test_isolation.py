@@ -45,7 +45,7 @@ CASES = {
 }
 
 
-@pytest.mark.row("W29", "G12", "S1.10")
+@pytest.mark.row("W29", "S1.10")
 @pytest.mark.parametrize("kind", CASES)
 @pytest.mark.parametrize("shared", [False, True], ids=["alone", "shared"])
 async def test_what_a_reader_does_to_its_value_is_its_own_business(manual_clock, kind, shared):
@@ -81,7 +81,7 @@ async def test_share_hands_out_the_object_itself(manual_clock):
     assert await thing() is await thing()
 
 
-@pytest.mark.row("W29", "G12")
+@pytest.mark.row("W29")
 async def test_l1_is_bounded_by_items(manual_clock):
     """
     More keys than l1_items: the number holds, and what was put out is loaded again.
@@ -98,7 +98,7 @@ async def test_l1_is_bounded_by_items(manual_clock):
     assert sum(len(site.table) for site in cache.engine.sites.values()) == 100
 
 
-@pytest.mark.row("W29", "G12")
+@pytest.mark.row("W29")
 async def test_l1_is_bounded_by_bytes(manual_clock):
     """
     Large values push others out before the estimate passes the limit.
