@@ -15,6 +15,7 @@ import keyword
 import threading
 import typing
 from collections.abc import Awaitable, Callable, Hashable, Sequence
+from concurrent import futures
 from contextlib import AbstractAsyncContextManager
 from types import FunctionType
 from typing import Any
@@ -255,7 +256,10 @@ class Cached:
         if engine.on_its_loop():
             # A plain function that is called on the loop itself can't wait for it; it runs as if it weren't cached.
             return self._no_awaitable(self._call(*arguments))
-        return engine.portal().run(engine.reader.read(site, key, arguments))
+        try:
+            return engine.portal().run(engine.reader.read(site, key, arguments))
+        except futures.CancelledError:  # the cache was stopped while we waited
+            return self._no_awaitable(self._call(*arguments))
 
     @property
     def engine(self) -> Engine:
@@ -339,7 +343,8 @@ async def _refuse(*_: object) -> Awaitable[Any]:
 
 def _plain(name: str) -> str:
     """A name for the generated function; a lambda has none."""
-    return name if name.isidentifier() and not keyword.iskeyword(name) else "cached_function"
+    fine = name.isidentifier() and not keyword.iskeyword(name) and name != "__debug__"
+    return name if fine else "cached_function"
 
 
 def _same(value: Any) -> Any:

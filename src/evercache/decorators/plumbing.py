@@ -100,6 +100,10 @@ def study(
     raws = list(signature_of(function).parameters.values())
     if supplied and (not raws or raws[0].kind not in (raws[0].POSITIONAL_ONLY, raws[0].POSITIONAL_OR_KEYWORD)):
         raise ConfigurationError(f"{where}: using() supplies the first parameter, and there is no plain one.")
+    if supplied and raws[0].name in ("self", "cls") and stands_in_class(function):
+        raise ConfigurationError(
+            f"{where}: using() would supply {raws[0].name!r}, the first parameter. Cache a function that is no method."
+        )
     found: list[Parameter] = []
     for raw in raws[supplied:]:
         parameter = _parameter(raw, _annotation(function, raw, where))
@@ -259,6 +263,8 @@ def _encodable(annotation: object) -> bool | None:
         return False
     if origin is not None:
         verdicts = [_encodable(arg) for arg in get_args(annotation) if arg is not Ellipsis]
+        if isinstance(origin, type) and origin is not types.UnionType:
+            verdicts.append(_class_is_encodable(origin))
         return False if False in verdicts else (True if all(verdicts) else None)
     if not isinstance(annotation, type):
         return None
