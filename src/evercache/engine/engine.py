@@ -342,6 +342,8 @@ class Engine:
 
     def health(self) -> Health:
         """How the cache is now. O(partitions), no I/O."""
+        if self._pid != os.getpid():
+            self._after_fork()
         if not self.enabled:
             return Health("degraded", "CACHE_ENABLED is false: every read is a load", owed=len(self.journal))
         if not self.shares:

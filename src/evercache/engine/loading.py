@@ -29,6 +29,9 @@ class Missing:
     def __bool__(self) -> bool:
         return False
 
+    def __reduce__(self) -> str:
+        return "MISSING"  # a copy is the same object: it is told by `is`
+
 
 MISSING = Missing()
 """Answers "nothing is cached" where None could be a cached value."""
