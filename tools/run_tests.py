@@ -93,6 +93,7 @@ CHECKS = (
 UNIT = (
     pytest("unit", "tests/unit"),
     pytest("property", "tests/property"),
+    pytest("formats", "tests/formats"),
 )
 # One topology at a time, and never beside the simulation: a cluster on two busy cores looks like a broken one.
 SERVED = (
