@@ -6,17 +6,21 @@ plain `def` endpoints. About 0.1 ms a call; answers from this process's memory t
 
 from __future__ import annotations
 
-import asyncio
+import functools
+import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from types import TracebackType
-from typing import Any, ParamSpec, Self, TypeVar, Unpack
+from typing import Any, ParamSpec, Self, TypeVar, Unpack, cast
 
 from evercache.cache import Cache, CacheOptions
 from evercache.decorators.direct import KeyLike
+from evercache.decorators.typed import ThreadDecorator
 from evercache.engine.health import Health
 from evercache.engine.invalidation import Confirmation
+from evercache.engine.loading import MISSING
 from evercache.engine.loops import LoopThread, Portal
-from evercache.errors import NotStarted
+from evercache.engine.threads import in_thread
+from evercache.errors import ConfigurationError, NotStarted
 
 __all__ = ["SyncCache"]
 
@@ -24,6 +28,9 @@ P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
 K = TypeVar("K")
+
+WAITING = ("invalidate", "expire", "refresh", "put", "peek", "why")
+"""What a cached function can do beside being called, and has to be waited for."""
 
 
 class SyncCache:
@@ -42,7 +49,11 @@ class SyncCache:
         """Connect, and follow the invalidations of other processes. Idempotent."""
         if self._thread is None:
             self._thread = LoopThread("evercache")
-            self._run(self.cache.start())
+            try:
+                self._run(self.cache.start())
+            except BaseException:
+                self.stop()
+                raise
 
     def stop(self) -> None:
         """Drain, close everything, end the thread. Idempotent."""
@@ -71,17 +82,37 @@ class SyncCache:
     # -- words ---------------------------------------------------------------------------------------------------
 
     def cached(
-        self, *, key: str | None = None, **options: Unpack[CacheOptions]
-    ) -> Callable[[Callable[P, R]], Callable[P, R]]:
-        """Cache a plain function, by its arguments; see `Cache.cached`."""
+        self,
+        *,
+        key: str | None = None,
+        key_by: Callable[..., object] | None = None,
+        **options: Unpack[CacheOptions],
+    ) -> ThreadDecorator:
+        """Cache a plain function or method, by its arguments; see `Cache.cached`. What the function can do beside being
+        called (`invalidate`, `refresh`, …) waits too."""
 
-        def decorate(function: Callable[P, R]) -> Callable[P, R]:
-            return self.cache.cached(key=key, **options)(function)
+        def decorate(function: Callable[P, R]) -> Any:
+            if inspect.iscoroutinefunction(function):
+                raise ConfigurationError(
+                    f"{function.__module__}.{function.__qualname__} is a coroutine function; cache it with a Cache."
+                )
+            made: Any = self.cache.cached(key=key, key_by=key_by, **options)(function)
+            stand_in = made._cached.stand_in
+            for handle in WAITING:
+                setattr(stand_in, handle, self._waiting(getattr(stand_in, handle)))
+            return made
 
-        return decorate
+        return cast("ThreadDecorator", decorate)
 
-    def get(self, key: KeyLike, *, type: Any = None, default: Any = None) -> Any:
-        """The cached value of *key*, or *default*."""
+    def _waiting(self, ask: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., Any]:
+        @functools.wraps(ask)
+        def wait(*args: Any, **kwargs: Any) -> Any:
+            return self.cache.engine.portal().run(ask(*args, **kwargs))
+
+        return wait
+
+    def get(self, key: KeyLike, *, type: Any = None, default: Any = MISSING) -> Any:
+        """The cached value of *key*, or *default*. A cached None is a value. Never loads."""
         return self._run(self.cache.get(key, type=type, default=default))
 
     def set(self, key: KeyLike, value: Any, *, type: Any = None, **options: Unpack[CacheOptions]) -> Confirmation:
@@ -145,7 +176,6 @@ class SyncCache:
 
 def _in_thread(load: Callable[[], T]) -> Callable[[], Awaitable[T]]:
     async def run() -> T:
-
-        return await asyncio.to_thread(load)
+        return await in_thread(load)
 
     return run

@@ -7,7 +7,6 @@ FastAPI, for `inspect` and for a debugger it is the user's function.
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import functools
 import inspect
@@ -32,6 +31,7 @@ from evercache.decorators.workshop import Workshop
 from evercache.engine.engine import Engine
 from evercache.engine.invalidation import Confirmation
 from evercache.engine.site import Arguments, Site
+from evercache.engine.threads import in_thread
 from evercache.engine.why import Why, explain
 from evercache.errors import ConfigurationError, NotStarted
 
@@ -222,7 +222,7 @@ class Cached:
         return await self._call(*arguments)
 
     async def _load_sync(self, *arguments: Any) -> Any:
-        return self._no_awaitable(await asyncio.to_thread(self._call, *arguments))
+        return self._no_awaitable(await in_thread(self._call, *arguments))
 
     def _no_awaitable(self, value: Any) -> Any:
         if not inspect.isawaitable(value):

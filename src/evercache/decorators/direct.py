@@ -7,6 +7,7 @@ does: ("user", email). Values of one key are kept by type: who sets with a type 
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterable, Mapping
 from typing import Any
 
@@ -52,8 +53,10 @@ class Direct:
         return await self.engine.reader.read(site, place, arguments)
 
     async def set(self, key: KeyLike, value: Any, options: Options, annotation: object) -> Confirmation:
-        site, place, arguments = self._call(key, options, _kind(value) if annotation is None else annotation)
         ttl = None if options.ttl is None else as_seconds(options.ttl, "set: ttl")
+        # The ttl goes with the value: a site for each ttl that anybody says would be a site for each call.
+        options = dataclasses.replace(options, ttl=None)
+        site, place, arguments = self._call(key, options, _kind(value) if annotation is None else annotation)
         stored = await self.engine.reader.put(site, place, arguments, Loaded(value, ttl=ttl))
         return Confirmation.CONFIRMED if stored else Confirmation.PENDING
 
@@ -105,8 +108,8 @@ class Direct:
         place = words[0] if len(words) == 1 else (words[0], *map(part, words[1:]))
         return self._site(options, annotation), place, (words, tags, load)
 
-    def _words(self, key: KeyLike) -> tuple[Any, ...]:
-        words = (key,) if isinstance(key, str) else tuple(key)
+    def _words(self, key: Any) -> tuple[Any, ...]:
+        words: tuple[Any, ...] = (key,) if isinstance(key, str) else key if isinstance(key, tuple) else ()
         if not words or not isinstance(words[0], str) or not words[0]:
             raise ConfigurationError(f"a key is a text or a tuple that begins with one; not {type(key).__name__}.")
         return (f"{self.name}:{words[0]}", *words[1:]) if self.name else words

@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 from evercache.core.options import TagTemplate
+from evercache.decorators.plumbing import signature_of
 from evercache.decorators.templates import Templates
 from evercache.engine.engine import Engine
 from evercache.engine.invalidation import demand
@@ -44,7 +45,7 @@ def invalidates(host: _Host, tags: Sequence[TagTemplate], *, on_pending: str) ->
         where = f"{function.__module__}.{function.__qualname__}"
         if not inspect.iscoroutinefunction(function):
             raise ConfigurationError(f"{where} is a plain function; invalidates() needs a coroutine function.")
-        signature = inspect.signature(function)
+        signature = signature_of(function)
         templates = Templates(tags, signature.parameters, where, extra=("result",))
 
         @functools.wraps(function)
@@ -52,11 +53,13 @@ def invalidates(host: _Host, tags: Sequence[TagTemplate], *, on_pending: str) ->
             result = await function(*args, **kwargs)
             bound = signature.bind(*args, **kwargs)
             bound.apply_defaults()
-            names = templates.render(tuple(bound.arguments.values()), result=result)
+            names, failed = templates.attempt(tuple(bound.arguments.values()), result=result)
             engine = host._engine
             confirmation = await engine.invalidator.tags([engine.tag_id(name) for name in names])
             if on_pending == "raise":
                 demand(confirmation, f"{len(names)} tags by {where}")
+            if failed is not None:
+                raise failed
             return result
 
         return wrapper

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import string
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -50,9 +51,41 @@ class Templates:
         values: Mapping[str, object] = dict(zip(self._names, arguments, strict=True)) | extra
         tags = [*self._fixed, *(template.format_map(values) for template in self._filled)]
         for make in self._called:
-            made = make(*arguments)
-            tags += [made] if isinstance(made, str) else list(_texts(made))
+            tags += _tags(make(*arguments))
         return tuple(tags)
+
+    def attempt(self, arguments: tuple[Any, ...], **extra: object) -> tuple[tuple[str, ...], Exception | None]:
+        """The tags that can be rendered, and the first error of the others: a result may not be what a tag expects."""
+        values: Mapping[str, object] = dict(zip(self._names, arguments, strict=True)) | extra
+        tags = list(self._fixed)
+        failed: Exception | None = None
+        makers: list[tuple[str, Callable[[], object]]] = [
+            *((template, functools.partial(template.format_map, values)) for template in self._filled),
+            *((_shown(make), functools.partial(make, *arguments)) for make in self._called),
+        ]
+        for shown, make in makers:
+            try:
+                tags += _tags(make())
+            except Exception as error:  # noqa: BLE001 - a template or a function of the user's
+                failed = failed or _not_made(shown, error)
+        return tuple(tags), failed
+
+
+def _shown(make: Callable[..., object]) -> str:
+    return getattr(make, "__qualname__", type(make).__name__)
+
+
+def _not_made(template: str, error: Exception) -> Exception:
+    made = ConfigurationError(
+        f"the tag {template!r} can't be made of what the function returned ({type(error).__name__}). The function has "
+        "succeeded; its other tags are invalidated, this one isn't."
+    )
+    made.__cause__ = error
+    return made
+
+
+def _tags(made: object) -> list[str]:
+    return [made] if isinstance(made, str) else list(_texts(made))
 
 
 def _texts(made: object) -> Iterable[str]:
