@@ -244,7 +244,7 @@ class NamedCache(_Face):
 
     @property
     def name(self) -> str:
-        """What its keys begin with, the names it stands in included: "shop:users"."""
+        """What its keys begin with."""
         return self._name
 
     async def invalidate_all(self) -> Confirmation:
