@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from random import Random
 from types import TracebackType
@@ -34,7 +34,7 @@ from evercache.decorators.direct import Direct, KeyLike
 from evercache.decorators.invalidates import InvalidatesDecorator, invalidates
 from evercache.decorators.keyed import key_template
 from evercache.decorators.target import demand_function
-from evercache.decorators.typed import CachedFunction, Decorator, UsingDecorator
+from evercache.decorators.typed import CachedFunction, CachedSyncFunction, Decorator, UsingDecorator
 from evercache.decorators.workshop import Workshop
 from evercache.engine.clock import SystemClock
 from evercache.engine.engine import Engine
@@ -94,7 +94,10 @@ class _Face:
     # -- decorators ----------------------------------------------------------------------------------------------
 
     @overload
-    def cached(self, function: Callable[P, Awaitable[R]], /) -> CachedFunction[P, R]: ...
+    def cached(self, function: Callable[P, Awaitable[R]], /) -> CachedFunction[P, R]: ...  # type: ignore[overload-overlap]  # an awaitable is a plain result too: first match wins
+
+    @overload
+    def cached(self, function: Callable[P, R], /) -> CachedSyncFunction[P, R]: ...
 
     @overload
     def cached(
@@ -119,8 +122,8 @@ class _Face:
         """Cache what a function returns, by its arguments.
 
         *key* is the function's name in keys (module and name by default); its fields ("task:{user.id}") say what of an
-        argument counts. *key_by* makes the key from the arguments. The options are those of `Options`; what isn't given comes from
-        the named cache and the cache. Raises ConfigurationError at once for whatever can be known now.
+        argument counts. *key_by* makes the key from the arguments. The options are those of `Options`; what isn't given
+        comes from the named cache and the cache. Raises ConfigurationError at once for whatever can be known now.
         """
         decorate = functools.partial(self._decorate, key=key, key_by=key_by, options=Options(**options))
         return decorate if function is None else decorate(function)
@@ -377,7 +380,7 @@ class Cache(_Face):
         """A lifespan that starts this cache, then runs *own*, and stops the cache after it, whatever happens."""
 
         @asynccontextmanager
-        async def lifespan(app: Any) -> AsyncIterator[Any]:
+        async def lifespan(app: Any) -> AsyncGenerator[Any, None]:
             async with self:
                 state = getattr(app, "state", None)
                 if state is not None:
