@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
-if find_spec("redis") is None:
-    raise ImportError("A Redis URL is configured, but redis-py is not installed: pip install 'evercache[redis]'")
+try:
+    import redis as _redis  # noqa: F401 - asked for here, so that every module below can rely on it
+except ImportError as error:
+    raise ImportError("this part of evercache speaks to Redis: pip install 'evercache[redis]'") from error
