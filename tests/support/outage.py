@@ -11,6 +11,8 @@ from typing import Any
 from evercache import Cache
 from evercache.config import Settings
 from evercache.core.events import Event
+from evercache.engine.clock import SystemClock
+from evercache.stores.redis.store import RedisStore
 from evercache.testing.servers import RedisServer
 from tests.support.ears import until
 
@@ -52,15 +54,23 @@ class Origin:
         return row
 
 
+class Steady(RedisStore):
+    """A busy test machine is no slow Redis: without load times to compare with, nothing is called slow."""
+
+    def note_load(self, seconds: float) -> None:
+        pass
+
+
 def cache_on(
-    url: str, namespace: str, *, clock: Any = None, cache: dict[str, Any] | None = None, **settings: Any
+    url: str, namespace: str, *, steady: bool = True, cache: dict[str, Any] | None = None, **given: Any
 ) -> Cache:
-    """A cache that isn't started; patient, unless a test is about patience."""
-    return Cache(
-        settings=Settings.resolve(url, environ={}, namespace=namespace, **(PATIENT | settings)),
-        clock=clock,
-        **cache or {},
-    )
+    """A cache that isn't started; patient, unless a test is about patience, and *steady*, unless it is about slowness."""
+    settings = Settings.resolve(url, environ={}, namespace=namespace, **(PATIENT | given))
+
+    def make() -> RedisStore:
+        return Steady(settings, clock=SystemClock())
+
+    return Cache(settings=settings, store=make if steady else None, **cache or {})
 
 
 @asynccontextmanager

@@ -201,6 +201,8 @@ class Course:
         """The landing that a stored record gives, or None; a record that is no good is remembered as seen."""
         record: Record | None = looked.record
         if record is None:
+            if looked.corrupt:
+                ticket.cause = "corrupt"
             return None
         ticket.seen = record.fill
         proof = yield from self._prove(flight, ask, ticket, looked, known)

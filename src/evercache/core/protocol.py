@@ -96,12 +96,14 @@ class Command(Generic[R_co]):
 
 
 class Looked(NamedTuple):
-    """An entry and the current stamps, read in one step. `None` means "not there"."""
+    """An entry and the current stamps, read in one step. `None` means "not there"; *corrupt*: something is there,
+    and it is no entry; Begin removes it."""
 
     record: Record | None
     namespace: bytes | None
     ban: bytes | None
     stamps: tuple[bytes | None, ...]
+    corrupt: bool = False
 
 
 class Begun(NamedTuple):

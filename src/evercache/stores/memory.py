@@ -157,7 +157,7 @@ class Partition:
         record: Record | None = self._get(("e", key))
         if record is not None and not command.force and record.fill != command.seen:
             looked = self.look(Look(command.key, command.tags))
-            return Begun(*looked, generation=None, anchor=b"", holder=False, wait=0.0, now=self.now())
+            return Begun(*looked[:4], generation=None, anchor=b"", holder=False, wait=0.0, now=self.now())
         namespace = self._namespace(command.candidate, terms)
         ban = self._ban_position(terms)
         generation: bytes | None = self._get(("g", key))

@@ -63,7 +63,8 @@ class Looks:
             else:
                 data = reply[entry]
                 record = records[entry] = None if data is None else unpack(data)
-            future.set_result(Looked(record, namespace, ban, tuple([reply[tag] for tag in tags]) if tags else ()))
+            stamps = tuple([reply[tag] for tag in tags]) if tags else ()
+            future.set_result(Looked(record, namespace, ban, stamps, record is None and reply[entry] is not None))
 
     def failed(self, error: StoreUnavailable) -> None:
         self.written = True  # nobody may join any more
@@ -81,6 +82,7 @@ def look_call(look: Look, keys: Keyspace) -> Call:
 
     def read(reply: Any) -> Looked:
         namespace, ban, data, *stamps = reply
-        return Looked(None if data is None else unpack(data), namespace, ban, tuple(stamps))
+        record = None if data is None else unpack(data)
+        return Looked(record, namespace, ban, tuple(stamps), record is None and data is not None)
 
     return Call((b"MGET", *names), read)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,7 @@ from evercache.stores.redis.looks import Looks
 from evercache.stores.redis.report import report
 from evercache.stores.redis.scripts import Setting
 from evercache.stores.redis.server_clock import ServerClock
+from evercache.stores.redis.wire import Single
 
 __all__ = ["Shard"]
 
@@ -123,6 +125,15 @@ class Shard:
         link.submit(looks, large=large)
         return looks
 
+    def clear(self, key: bytes, link: Link) -> None:
+        """What stands under *key* is no entry: away with it, and nobody waits for that. Should a good one have come in
+        between, it costs a load."""
+        report("corrupt entry", partition=self.partition)
+        with contextlib.suppress(StoreUnavailable):
+            gone: asyncio.Future[Any] = link.loop.create_future()
+            gone.add_done_callback(_look_away)
+            link.submit(Single((b"DEL", self.keys.entry(key)), gone))
+
     def remember(self, key: bytes, payload: Any) -> None:  # Any: a record's payload; on a server, bytes
         """A large value was seen: from now on its looks travel on the connection for large values."""
         if len(payload) > LARGE:
@@ -131,3 +142,9 @@ class Shard:
                 del self._large_keys[next(iter(self._large_keys))]
         elif self._large_keys:
             self._large_keys.pop(key, None)
+
+
+def _look_away(done: asyncio.Future[Any]) -> None:
+    """Take note of an error, so that nobody else complains."""
+    if not done.cancelled():
+        done.exception()

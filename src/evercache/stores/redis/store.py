@@ -198,7 +198,9 @@ class RedisStore:
         except (StoreUnavailable, CodecError):
             raise
         except Corrupt:
-            # Bytes that are no entry: begin as if there were none.
+            # Bytes that are no entry: begin as if there were none, and see to it.
+            if isinstance(command, Begin):
+                shard.clear(command.key.id, link)
             return await self._run(shard, _forced(command))
         except Exception as error:  # noqa: BLE001 - what the server answered; the table of faults knows
             return await self._redirected(shard, command, error, link)

@@ -16,6 +16,9 @@ if not force then
     end
     return {redis.call('GET', entry), redis.call('GET', namespace), redis.call('GET', ban), found, false, '', 0, 0, now}
   end
+  if head ~= '' and string.sub(head, 1, 2) ~= 'EC' then
+    redis.call('DEL', entry)  -- not ours: it would be asked for, and be no use, at every read
+  end
 end
 
 local current = get_or_new(namespace, candidate .. '|' .. run, horizon)
