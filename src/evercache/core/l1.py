@@ -12,6 +12,9 @@ A value that was read from elsewhere may go in only if nothing of it was invalid
 sent and now: the last few thousand invalidations are kept in a ring for that question.
 
 Tag cells are shared between entries and vanish with the last entry that names them, so a tag nobody holds costs nothing.
+
+Readers of other threads hold no lock, so an invalidation gets its number last: whoever compares an entry while one is
+being carried out notes the old number at most, and compares again. Nothing that they walk through is changed in place.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ import math
 import threading
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable
+from itertools import takewhile
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -58,7 +62,7 @@ class L1:
         self.on_gone: Callable[[Entry, str], None] | None = None
         self._cells: WeakValueDictionary[bytes, TagCell] = WeakValueDictionary()
         self._ring: deque[tuple[int, LogRecord]] = deque(maxlen=RING)
-        self._bans: deque[tuple[int, str]] = deque()
+        self._bans: tuple[tuple[int, str], ...] = ()
         self._texts: dict[int, tuple[dict[Hashable, Entry], Callable[[Hashable], str]]] = {}
         self._lock = threading.RLock()
 
@@ -102,9 +106,10 @@ class L1:
                 if self.shared:
                     return True
                 entry.stale = True
-        if self._bans and self._bans[-1][0] > entry.checked:
+        bans = self._bans
+        if bans and bans[-1][0] > entry.checked:
             text = self._texts[id(entry.table)][1](entry.key)
-            return any(number > filled and matches(pattern, text) for number, pattern in self._bans)
+            return any(number > filled and matches(pattern, text) for number, pattern in bans)
         return False
 
     def _fate(self, entry: Entry) -> str:
@@ -124,7 +129,8 @@ class L1:
         with self._lock:
             if self._ring and self._ring[0][0] > since + 1:
                 return False  # the ring no longer reaches back that far: unknown counts as touched
-            return not any(number > since and _concerns(r, ids, names, text) for number, r in reversed(self._ring))
+            later = takewhile(lambda numbered: numbered[0] > since, reversed(self._ring))
+            return not any(_concerns(record, ids, names, text) for _, record in later)
 
     def insert(
         self, entry: Entry, *, since: int, id: bytes | None, tags: Iterable[bytes], text: Callable[[], str]
@@ -185,47 +191,45 @@ class L1:
         with self._lock:
             if record.kind == "o":
                 return
-            self.counter += 1
-            self._ring.append((self.counter, record))
-            _APPLY[record.kind](self, record.name)
+            number = self.counter + 1
+            self._ring.append((number, record))
+            _APPLY[record.kind](self, record.name, number)
+            self.counter = number
 
-    def _key(self, name: bytes) -> None:
+    def _key(self, name: bytes, _: int) -> None:
         self._leave(self.ids.get(name))
 
-    def _soft_key(self, name: bytes) -> None:
+    def _soft_key(self, name: bytes, _: int) -> None:
         entry = self.ids.get(name)
         if entry is not None and not self.shared:
             entry.stale = True  # noticed by the next check
         else:
             self._leave(entry)
 
-    def _tag(self, name: bytes) -> None:
+    def _tag(self, name: bytes, number: int) -> None:
         if (cell := self._cells.get(name)) is not None:
-            cell.dead = self.counter
+            cell.dead = number
 
-    def _soft_tag(self, name: bytes) -> None:
+    def _soft_tag(self, name: bytes, number: int) -> None:
         if (cell := self._cells.get(name)) is not None:
-            cell.soft = self.counter
+            cell.soft = number
 
-    def _ban(self, name: bytes) -> None:
-        self._bans.append((self.counter, name.decode("utf-8", "surrogatepass")))
-        if len(self._bans) > MAX_BANS:
-            self._bans.clear()
-            self._raise_floors()
+    def _ban(self, name: bytes, number: int) -> None:
+        if len(self._bans) < MAX_BANS:
+            self._bans = (*self._bans, (number, name.decode("utf-8", "surrogatepass")))
+        else:
+            self._namespace(name, number)
 
-    def _namespace(self, _: bytes) -> None:
-        self._bans.clear()
-        self._raise_floors()
-
-    def _raise_floors(self) -> None:
+    def _namespace(self, _: bytes, number: int) -> None:
         for lease in self.leases:
-            lease.floor = self.counter
+            lease.floor = number
+        self._bans = ()
 
     def flush(self, lease: Lease) -> None:
         """Forget everything under *lease*, in O(1); the room comes back as the entries are touched or evicted."""
         with self._lock:
-            self.counter += 1
-            lease.floor = self.counter
+            lease.floor = number = self.counter + 1
+            self.counter = number
 
 
 def _concerns(record: LogRecord, id: bytes | None, tags: set[bytes], text: Callable[[], str]) -> bool:
@@ -236,7 +240,7 @@ def _concerns(record: LogRecord, id: bytes | None, tags: set[bytes], text: Calla
     return record.kind == "n" or matches(record.name.decode("utf-8", "surrogatepass"), text())
 
 
-_APPLY: dict[str, Callable[[L1, bytes], Any]] = {
+_APPLY: dict[str, Callable[[L1, bytes, int], Any]] = {
     "k": L1._key,
     "x": L1._soft_key,
     "t": L1._tag,
