@@ -53,6 +53,7 @@ async def test_a_cached_route_keeps_its_name_its_parameters_and_its_description(
     assert operation["responses"]["200"]["content"]["application/json"]["schema"]["$ref"].endswith("/TaskPage")
 
 
+@pytest.mark.row("F2.2")
 async def test_the_same_request_of_two_users_is_two_entries(ada, ben):
     """Also at the same moment, and also from the cache."""
     await ada.create("Ada's own")
@@ -64,7 +65,7 @@ async def test_the_same_request_of_two_users_is_two_entries(ada, ben):
         assert replies[-1].headers["X-Cache"] == expected or expected == "miss"
 
 
-@pytest.mark.row("W21")
+@pytest.mark.row("W21", "F2.2")
 async def test_every_part_of_the_request_is_part_of_the_key(ada):
     """Another page, another order, another filter: another entry."""
     for number in range(3):

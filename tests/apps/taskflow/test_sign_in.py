@@ -5,6 +5,7 @@ import pytest
 from examples.taskflow.auth import Tokens
 
 
+@pytest.mark.row("F0.1")
 async def test_a_user_signs_in_and_sees_themselves(ada):
     """A token opens exactly the account it was issued to, and no answer holds a password."""
     me = (await ada.http.get("/api/users/me")).json()
@@ -23,6 +24,7 @@ async def test_a_wrong_name_and_a_wrong_password_get_the_same_answer(ada, client
         assert reply.status_code in {401, 422}
 
 
+@pytest.mark.row("F0.1")
 @pytest.mark.parametrize("path", ["/api/users/me", "/api/tasks/", "/api/tasks/statistics", "/api/tasks/1"])
 async def test_no_route_answers_without_a_token(client, path):
     """Nothing is public but the start page, the documentation and the health."""

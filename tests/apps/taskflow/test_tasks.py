@@ -6,6 +6,7 @@ The same laws hold with entries in the cache as without, so most tests ask befor
 import pytest
 
 
+@pytest.mark.row("F0.1")
 async def test_a_task_goes_through_its_life(ada):
     """Created, read, patched, replaced, deleted: each reading shows the writing before it."""
     made = await ada.create("Write", description="A page", due_date="2030-01-02T03:04:05+02:00")
@@ -25,6 +26,7 @@ async def test_a_task_goes_through_its_life(ada):
     assert (await ada.http.get(path)).status_code == 404
 
 
+@pytest.mark.row("F0.1")
 async def test_two_users_never_see_each_others_tasks(ada, ben):
     """Lists, single tasks and counts: the same request by another user is another answer."""
     hers = await ada.create("Ada's own")
@@ -46,6 +48,7 @@ async def test_administrators_see_every_task(ada, ben, admin):
     assert await admin.titles() == ["Ben's own", "Ada's own"]
 
 
+@pytest.mark.row("F0.1")
 async def test_an_assigned_user_sees_the_task_from_that_moment_until_they_are_taken_off(ada, ben):
     """Visibility follows the assignment, in lists, counts and single tasks."""
     task = await ada.create("Shared")

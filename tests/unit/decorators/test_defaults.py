@@ -19,7 +19,7 @@ def names(function):
     return {name: parameter.default for name, parameter in inspect.signature(function).parameters.items()}
 
 
-@pytest.mark.row("S1.27", "S1.28", "S1.29", "S1.30", "S2.30")
+@pytest.mark.row("S1.27", "S1.28", "S1.29", "S1.30", "S1.33", "S2.30")
 async def test_cached_with_a_ttl_and_a_prefix():
     """`cached(ttl=3600, key_prefix="")`: prefix, function and arguments are the key; the answer is kept."""
     assert list(names(cached))[:2] == ["ttl", "key_prefix"]
@@ -39,7 +39,7 @@ async def test_cached_with_a_ttl_and_a_prefix():
     assert profile._cached.prepared().policy.ttl == 3600
 
 
-@pytest.mark.row("S0.19", "S0.20", "S0.21", "S0.22", "S0.23", "S0.24", "S0.30")
+@pytest.mark.row("S0.19", "S0.20", "S0.21", "S0.22", "S0.23", "S0.24", "S0.30", "S0.36")
 async def test_cache_response_with_a_key_and_an_expiration(manual_clock):
     """`@cache_response(key="tasks_list", expire=300)`: executed on a miss, not on a hit, again after 300 s."""
     runs = []
