@@ -19,26 +19,23 @@ from contextlib import AbstractAsyncContextManager
 from types import FunctionType
 from typing import Any
 
-from evercache.core.course import Loaded
 from evercache.core.options import Options
 from evercache.decorators.compile import Stencil
+from evercache.decorators.handles import HANDLES, Handles
 from evercache.decorators.keyed import KeyTemplate
 from evercache.decorators.methods import CachedMethod
-from evercache.decorators.plumbing import Parameter, check_names, signature_of, stands_in_class, study
+from evercache.decorators.parameters import Parameter, check_names, signature_of, stands_in_class, study
 from evercache.decorators.target import demand_function
 from evercache.decorators.templates import Templates
 from evercache.decorators.workshop import Workshop
 from evercache.engine.engine import Engine
-from evercache.engine.invalidation import Confirmation
 from evercache.engine.site import Arguments, Site
 from evercache.engine.threads import in_thread
-from evercache.engine.why import Why, explain
 from evercache.errors import ConfigurationError, NotStarted
 
-__all__ = ["HANDLES", "Cached", "Scope"]
+__all__ = ["Cached", "Scope"]
 
 Scope = Callable[[], AbstractAsyncContextManager[Any]]
-HANDLES = ("invalidate", "expire", "refresh", "put", "peek", "why", "key", "key_by")
 _NOTHING = Options()
 
 
@@ -275,7 +272,7 @@ class Cached:
         is_method = first is not None and first.name == "self" and stands_in_class(self.function)
         return CachedMethod(self.stand_in) if is_method else self.stand_in
 
-    # -- what it can do beside being called ----------------------------------------------------------------------
+    # -- what it looks like --------------------------------------------------------------------------------------
 
     def _dressed(self, stand_in: FunctionType) -> FunctionType:
         dressed: Any = functools.update_wrapper(stand_in, self.function)
@@ -283,58 +280,23 @@ class Cached:
             signature = signature_of(self.function)
             dressed.__signature__ = signature.replace(parameters=list(signature.parameters.values())[1:])
         dressed._cached = self
+        handles = Handles(self)
         for handle in HANDLES:
-            setattr(dressed, handle, getattr(self, handle))
+            setattr(dressed, handle, getattr(handles, handle))
         return stand_in
 
-    def _id(self, key: Hashable, arguments: Arguments) -> bytes:
-        return self.prepared().request(key, arguments).key.id
-
-    async def invalidate(self, /, *args: Any, **kwargs: Any) -> Confirmation:
-        return await self._invalidate(args, kwargs, soft=False)
-
-    async def expire(self, /, *args: Any, **kwargs: Any) -> Confirmation:
-        return await self._invalidate(args, kwargs, soft=True)
-
-    async def _invalidate(self, args: Any, kwargs: Any, *, soft: bool) -> Confirmation:
-        key, arguments = self.bind(*args, **kwargs)
-        site = self.prepared()
-        site.stats.invalidations += 1
-        self.engine.forget(site.table, key, soft=soft)
-        return await self.engine.invalidator.keys([self._id(key, arguments)], soft=soft)
-
-    async def refresh(self, /, *args: Any, **kwargs: Any) -> Any:
-        key, arguments = self.bind_all(*args, **kwargs)
-        return await self.engine.reader.refresh(self.prepared(), key, arguments)
-
-    async def put(self, value: Any, /, *args: Any, **kwargs: Any) -> Confirmation:
-        key, arguments = self.bind(*args, **kwargs)
-        stored = await self.engine.reader.put(self.prepared(), key, arguments, Loaded(value))
-        return Confirmation.CONFIRMED if stored else Confirmation.PENDING
-
-    async def peek(self, /, *args: Any, **kwargs: Any) -> Any:
-        key, arguments = self.bind(*args, **kwargs)
-        return await self.engine.reader.peek(self.prepared(), key, arguments)
-
-    async def why(self, /, *args: Any, **kwargs: Any) -> Why:
-        key, arguments = self.bind(*args, **kwargs)
-        engine = self.engine
-        return await explain(engine, engine.reader, engine.memories, self.prepared(), key, arguments)
-
-    def key(self, /, *args: Any, **kwargs: Any) -> str:
-        key, arguments = self.bind(*args, **kwargs)
-        return self._id(key, arguments).decode()
-
-    def key_by(self, maker: Callable[..., object]) -> Callable[..., object]:
+    def choose_key(self, maker: Callable[..., object]) -> None:
+        """*maker* makes the key from now on."""
         if self.site is not None:
             raise ConfigurationError(
                 f"{self.where}: key_by comes before the first call; entries with other keys exist."
             )
+        if self.template is not None:
+            raise ConfigurationError(f"{self.where}: key={self.template.text!r} makes the key, and so does key_by.")
         self.chosen = maker
         self.stencil.namespace["_ec_key_by"] = maker
         self.stand_in.__code__ = self.stencil.wrapper(copies=True, chosen_key=True).__code__
         self._make_binders()
-        return maker
 
 
 async def _refuse(*_: object) -> Awaitable[Any]:

@@ -35,7 +35,7 @@ from types import FunctionType
 from typing import Any
 
 from evercache.core.keys import BIG, part
-from evercache.decorators.plumbing import Parameter
+from evercache.decorators.parameters import Parameter
 from evercache.errors import ConfigurationError
 
 __all__ = ["Stencil"]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 from evercache.core.options import TagTemplate
-from evercache.decorators.plumbing import signature_of
+from evercache.decorators.parameters import signature_of
 from evercache.decorators.templates import Templates
 from evercache.engine.engine import Engine
 from evercache.engine.invalidation import demand

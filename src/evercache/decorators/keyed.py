@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from evercache.core.readable import readable_items, readable_part
-from evercache.decorators.plumbing import signature_of
+from evercache.decorators.parameters import signature_of
 from evercache.errors import ConfigurationError
 
 __all__ = ["KeyTemplate", "key_template"]

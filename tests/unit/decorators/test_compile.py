@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import Enum
 
 import pytest
+
 from evercache import Cache
 
 BEYOND = 2**61 - 1

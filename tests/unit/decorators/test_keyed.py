@@ -161,3 +161,10 @@ def test_one_thing_makes_the_key(cache):
         cache.cached(key="{user_id}", key_by=lambda user_id, lang: 1)(find)
     with pytest.raises(ConfigurationError, match="give one of them"):
         cache.cached(key=lambda user_id, lang: 1, key_by=lambda user_id, lang: 1)(find)
+
+
+def test_a_key_with_fields_leaves_nothing_to_key_by(cache):
+    """Registered afterwards or at decoration: one thing makes the key."""
+    cached = cache.cached(key="{user_id}")(find)
+    with pytest.raises(ConfigurationError, match="and so does key_by"):
+        cached.key_by(lambda user_id, lang: 1)

@@ -19,7 +19,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from starlette.background import BackgroundTasks as StarletteTasks
 
 from evercache import Cache, KeyBy, Personal, Skip
-from evercache.decorators.plumbing import study
+from evercache.decorators.parameters import study
 from evercache.errors import ConfigurationError, KeyEncodingError
 from evercache.stores.local import MemoryStore
 
