@@ -127,6 +127,13 @@ class Flights:
         if self.joinable.get(flight.key) is flight:
             del self.joinable[flight.key]
 
+    def overtake(self, key: Hashable) -> None:
+        """Somebody wants a newer value of *key*: nobody boards the older flights, and L1 takes nothing from them."""
+        for flight in tuple(self.airborne):
+            if flight.key == key:
+                flight.doomed = True
+                self.close(flight)
+
     def land(self, flight: Flight, landing: Landing) -> None:
         flight.landing = landing
         self.close(flight)

@@ -216,15 +216,15 @@ class Batch:
             async with self._gate.turn():
                 values = await self._load_many(list(asked))
             answers = {id: values.get(id, MISSING) for id in asked}
-        except Exception as error:  # noqa: BLE001 - the loader's own; each caller gets it
+        except (asyncio.CancelledError, KeyboardInterrupt, SystemExit, GeneratorExit):
+            for future in asked.values():
+                future.cancel()
+            raise
+        except BaseException as error:  # noqa: BLE001 - the loader's own, whatever its class; each caller gets it
             for future in asked.values():
                 if not future.done():
                     future.set_exception(error)
             return
-        except BaseException:
-            for future in asked.values():
-                future.cancel()
-            raise
         for id, future in asked.items():
             if not future.done():
                 future.set_result(answers[id])

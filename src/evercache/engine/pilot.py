@@ -151,7 +151,9 @@ class Pilot:
             if task is not None and task.cancelling():
                 raise
             return Failed(error)  # the loader cancelled itself; that is its answer
-        except Exception as error:  # noqa: BLE001 - the loader's own; its callers get it
+        except (KeyboardInterrupt, SystemExit, GeneratorExit):
+            raise  # the end of the loop, not an answer
+        except BaseException as error:  # noqa: BLE001 - the loader's own, whatever its class; its callers get it
             return self._failed(error, clock.monotonic() - started)
 
     def _loaded(self, context: LoadContext, value: Any, seconds: float) -> Loaded:
@@ -168,7 +170,7 @@ class Pilot:
             loaded.skip = True
         return loaded
 
-    def _failed(self, error: Exception, seconds: float) -> Failed:
+    def _failed(self, error: BaseException, seconds: float) -> Failed:
         site = self.site
         site.stats.load_failures += 1
         if self.engine.hooks.observers:

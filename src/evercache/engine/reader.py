@@ -255,6 +255,9 @@ class Reader:
         flight.waiter = airfield.loop.create_future()
         flight.spare = spare
         if force:
+            # A load that began before may end after this one, and would bring the older value back.
+            for field in self.engine.airfields():
+                field.flights.overtake(flight.key)
             airfield.flights.airborne.add(flight)
         else:
             airfield.flights.depart(flight)
