@@ -63,6 +63,8 @@ class Options:
         """Everything decided; all contradictions are errors that name *where*."""
         if isinstance(self.tags, str):
             raise ConfigurationError(f"{where}: tags={self.tags!r} is one text; write tags=[{self.tags!r}].")
+        if self.when is not None and not callable(self.when):
+            raise ConfigurationError(f"{where}: when={self.when!r} is no function; it is called with the value.")
         policy = Policy(
             ttl=_life(self.ttl, f"{where}: ttl", default=300.0),
             stale_for=_life(self.stale_for, f"{where}: stale_for"),
