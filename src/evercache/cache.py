@@ -36,6 +36,8 @@ from evercache.decorators.keyed import key_template
 from evercache.decorators.target import demand_function
 from evercache.decorators.typed import CachedFunction, CachedSyncFunction, Decorator, UsingDecorator
 from evercache.decorators.workshop import Workshop
+from evercache.engine.adviser import Adviser
+from evercache.engine.advisor import Advice
 from evercache.engine.clock import SystemClock
 from evercache.engine.engine import Engine
 from evercache.engine.health import Health
@@ -317,6 +319,9 @@ class Cache(_Face):
             max_loads=max_loads,
             enabled=settings.enabled,
         )
+        engine.adviser = Adviser(
+            engine.sites.values, max_memory=settings.max_memory, max_connections=settings.max_connections
+        )
         defaults = Options(ttl=settings.default_ttl) | Options(**options)
         workshop = Workshop(
             engine,
@@ -428,6 +433,12 @@ class Cache(_Face):
     def health(self) -> Health:
         """healthy, degraded (why, since when), down, or memory; O(1), no I/O."""
         return self._engine.health()
+
+    def advice(self) -> tuple[Advice, ...]:
+        """What is worth knowing about the server and the options in use; it is asked for once after the start, in the
+        background, and logged with its codes. Empty until then, and where there is nothing to say."""
+        adviser = self._engine.adviser
+        return () if adviser is None else adviser.given
 
     def statistics(self) -> dict[str, Any]:
         """The counters of this process, per function and cause."""

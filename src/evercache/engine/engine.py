@@ -25,6 +25,7 @@ from evercache.core.journal import Journal
 from evercache.core.keys import tag_id
 from evercache.core.l1 import L1
 from evercache.core.protocol import Command, ExpireKey, InvalidateKey, LogRecord, Terms
+from evercache.engine.adviser import Adviser
 from evercache.engine.airfield import Airfield
 from evercache.engine.airfields import Airfields
 from evercache.engine.health import Health, Ledger
@@ -101,6 +102,7 @@ class Engine:
         self._tag_names: Bounded[bytes, str] = Bounded(10_000)
         self._tag_ids: Bounded[str, bytes] = Bounded(10_000)
         self._ledger = Ledger(clock.monotonic())
+        self.adviser: Adviser | None = None
         self._private: LoopThread | None = None
         self._private_lock = threading.Lock()
         if self.shares:
@@ -389,6 +391,9 @@ class Engine:
             self.l1.flush(self.degraded)
             self.statistics.recoveries += 1
             self.hooks.emit(Recovered(partition, seconds))
+            home = self._airfields.of(self._home)
+            if self.adviser is not None and home is not None:
+                self.adviser.begin(home, self._store)
         else:
             degradations = self.statistics.degradations
             degradations[reason] = degradations.get(reason, 0) + 1

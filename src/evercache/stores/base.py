@@ -7,11 +7,11 @@ whether it may be trusted right now. It decides nothing about values: records go
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from evercache.core.protocol import Command, LogRecord
 
-__all__ = ["Listener", "Store"]
+__all__ = ["Listener", "ServerFacts", "Store", "TellsFacts"]
 
 R = TypeVar("R")
 
@@ -86,3 +86,23 @@ class Store(Protocol):
 
     async def execute(self, partition: int, command: Command[R]) -> R:
         """Run *command* on *partition*."""
+
+
+class ServerFacts(NamedTuple):
+    """What a server says about itself. Bytes and counts; `max_memory` 0 is "no limit", None is "unknown"."""
+
+    version: str
+    role: str
+    max_memory: int
+    policy: str
+    replicas: int
+    min_replicas: int | None
+    max_clients: int | None
+
+
+@runtime_checkable
+class TellsFacts(Protocol):
+    """An ability that not every store has: to tell about its server."""
+
+    async def facts(self) -> ServerFacts | None:
+        """The facts, or None if the server doesn't tell. Never raises."""

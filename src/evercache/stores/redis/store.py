@@ -33,10 +33,11 @@ from evercache.core.protocol import (
     Terms,
 )
 from evercache.errors import CodecError, StoreOverloaded, StoreUnavailable, WritesRefused
-from evercache.stores.base import Listener
+from evercache.stores.base import Listener, ServerFacts
 from evercache.stores.redis.bell import Bell
 from evercache.stores.redis.contract import contract_of
 from evercache.stores.redis.epoch import send
+from evercache.stores.redis.facts import facts_of
 from evercache.stores.redis.faults import classify, redirect_of
 from evercache.stores.redis.health import PartitionHealth, health_of
 from evercache.stores.redis.keyspace import Keyspace, bell_channel, partition_of
@@ -154,6 +155,11 @@ class RedisStore:
         if self._placement is not None:
             for node in self._placement.nodes.values():
                 node.slowness.loaded(seconds)
+
+    async def facts(self) -> ServerFacts | None:
+        """What one of the servers says about itself; None if none is there or it doesn't tell."""
+        link = next((shard.link for shard in self._shards if shard.link is not None), None)
+        return None if link is None else await facts_of(link)
 
     def health(self) -> tuple[PartitionHealth, ...]:
         """How each partition is."""
