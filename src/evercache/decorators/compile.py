@@ -178,10 +178,10 @@ class Stencil:
         defaults: list[str] = []
         required: list[str] = []
         for number, parameter in enumerate(self.parameters):
-            if parameter.skipped and not complete:
-                default = "None"
-            elif parameter.default is not _P.empty and not parameter.injected:
+            if parameter.default is not _P.empty and not parameter.injected:
                 default = f"_ec_d{number}"
+            elif parameter.skipped and not complete:
+                default = "None"
             elif parameter.injected or (any(defaults) and parameter.kind is not _P.KEYWORD_ONLY):
                 default = "_ec_absent"
             else:
