@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -120,3 +121,16 @@ def test_generated_pages_are_held_to_their_sources(tool: str):
     """`make check` compares each with what it would be written as; `make docs` writes them."""
     assert any(f"tools/{tool}" in stage.command and "--check" in stage.command for stage in run_tests.CHECKS)
     assert f"tools/{tool}" in recipe("docs")
+
+
+def test_every_fragment_of_the_changelog_has_a_known_type_and_says_something():
+    """A fragment of an unknown type would be left out of the release without a word."""
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        known = {kind["directory"] for kind in tomllib.load(file)["tool"]["towncrier"]["type"]}
+    fragments = [path for path in (ROOT / "changelog.d").iterdir() if path.name != "README.md"]
+    assert fragments
+    for path in fragments:
+        _slug, kind, suffix = path.name.split(".")
+        assert (kind in known, suffix) == (True, "md"), path.name
+        assert path.read_text(encoding="utf-8").strip().endswith((".", "`")), path.name
+    assert "towncrier build --draft" in recipe("changelog")
