@@ -12,7 +12,6 @@ import functools
 import inspect
 import keyword
 import threading
-import typing
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from concurrent import futures
 from contextlib import AbstractAsyncContextManager
@@ -24,7 +23,14 @@ from evercache.decorators.compile import Stencil
 from evercache.decorators.handles import HANDLES, Handles
 from evercache.decorators.keyed import KeyTemplate
 from evercache.decorators.methods import CachedMethod
-from evercache.decorators.parameters import Parameter, check_names, signature_of, stands_in_class, study
+from evercache.decorators.parameters import (
+    Parameter,
+    check_names,
+    return_annotation,
+    signature_of,
+    stands_in_class,
+    study,
+)
 from evercache.decorators.target import demand_function
 from evercache.decorators.templates import Templates
 from evercache.decorators.workshop import Workshop
@@ -174,7 +180,7 @@ class Cached:
         site = self.workshop.site(
             self.name,
             options=self._merged(self.workshop),
-            annotation=self._return_annotation(),
+            annotation=return_annotation(self.function),
             load=self._load_async if self.is_async else self._load_sync,
             parts=self._parts,
             tags=self.templates.render,
@@ -197,12 +203,6 @@ class Cached:
             raise TypeError("no template")
         names = [self.parameters[number].name for number in self.keyed]
         return self.name.removesuffix(self.template.text) + self.template.spelled(names, parts)
-
-    def _return_annotation(self) -> object:
-        try:
-            return typing.get_type_hints(self.function, include_extras=True).get("return")
-        except Exception:  # noqa: BLE001 - an unresolvable name in the signature: the self-describing codec takes over
-            return None
 
     def _parts(self, arguments: Arguments) -> tuple[object, ...]:
         if self.chosen is not None:

@@ -15,7 +15,7 @@ from evercache.decorators.encodable import bare, encodable
 from evercache.decorators.plumbing import KeyBy, Personal, Skip, is_injection, is_plumbing, is_request
 from evercache.errors import ConfigurationError, KeyEncodingError
 
-__all__ = ["Parameter", "check_names", "signature_of", "stands_in_class", "study"]
+__all__ = ["Parameter", "check_names", "return_annotation", "signature_of", "stands_in_class", "study"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +101,8 @@ def _annotation(function: Callable[..., object], raw: inspect.Parameter, where: 
     One that can't be resolved stays what it is, unless it may hold a mark: Skip and Personal must not get lost."""
     if raw.annotation is raw.empty:
         return raw.empty
-    holder = types.SimpleNamespace(__annotations__={raw.name: raw.annotation})
-    names = getattr(inspect.unwrap(function), "__globals__", {})
     try:
-        return typing.get_type_hints(holder, names, _enclosed(function), include_extras=True)[raw.name]
+        return _resolved(function, raw.annotation)
     except Exception as error:  # noqa: BLE001 - whatever is wrong with an annotation of the user's
         if "Annotated" in str(raw.annotation):
             raise ConfigurationError(
@@ -112,6 +110,22 @@ def _annotation(function: Callable[..., object], raw: inspect.Parameter, where: 
                 "is keyed. Make its names known where the function is decorated, not only under TYPE_CHECKING."
             ) from None
         return raw.annotation
+
+
+def return_annotation(function: Callable[..., object]) -> object:
+    """What the function says it returns; None if it says nothing, or nothing that can be resolved."""
+    annotation = signature_of(function).return_annotation
+    try:
+        return None if annotation is inspect.Signature.empty else _resolved(function, annotation)
+    except Exception:  # noqa: BLE001 - a name for type checkers only: the self-describing codec takes over
+        return None
+
+
+def _resolved(function: Callable[..., object], annotation: object) -> object:
+    """*annotation*, with the names that the function sees."""
+    holder = types.SimpleNamespace(__annotations__={"it": annotation})
+    names = getattr(inspect.unwrap(function), "__globals__", {})
+    return typing.get_type_hints(holder, names, _enclosed(function), include_extras=True)["it"]
 
 
 def _enclosed(function: Callable[..., object]) -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 
 import pytest
 
@@ -11,7 +11,7 @@ from evercache import Cache
 BEYOND = 2**61 - 1
 
 
-class Colour(str, Enum):
+class Colour(StrEnum):
     RED = "red"
 
 

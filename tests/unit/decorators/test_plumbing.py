@@ -19,7 +19,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from starlette.background import BackgroundTasks as StarletteTasks
 
 from evercache import Cache, KeyBy, Personal, Skip
-from evercache.decorators.parameters import study
+from evercache.decorators.parameters import return_annotation, study
 from evercache.errors import ConfigurationError, KeyEncodingError
 from evercache.stores.local import MemoryStore
 
@@ -148,6 +148,18 @@ def test_a_name_that_is_unknown_yet_hides_no_mark():
 
     db, x, y = study(find, "here")
     assert (db.skipped, x.exact, y.annotation) == (True, int, "Later")
+
+
+async def test_a_return_type_is_known_whatever_else_is_not():
+    """A session that only type checkers know doesn't cost the answer its typed codec."""
+
+    async def find(db: Unknown, user_id: int) -> User:  # noqa: F821
+        return User(user_id)
+
+    assert return_annotation(find) is User
+    assert return_annotation(taking(int)) is None
+    find.__annotations__["return"] = "Nowhere"
+    assert return_annotation(find) is None
 
 
 @pytest.mark.parametrize("annotation", ["Annotated[Unknown, Skip]", "Annotated[Unknown, Personal]"])
