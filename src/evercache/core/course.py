@@ -14,12 +14,12 @@ from typing import Any
 from evercache.core.flight import Flight, Flights, Landing, Ticks
 from evercache.core.freshness import Age
 from evercache.core.patterns import matches
-from evercache.core.protocol import Bans, Begin, Begun, Command, Fill, Key, Look, Release, Reserve, Tags, Terms
+from evercache.core.protocol import Bans, Begin, Begun, Command, Fill, Key, Look, Looked, Release, Reserve, Tags, Terms
 from evercache.core.record import Record
 from evercache.core.stamps import Proof, compare
 from evercache.errors import CodecError, StoreUnavailable
 
-__all__ = ["Ask", "Course", "Decode", "Encode", "Failed", "Load", "Loaded", "Step", "Wait"]
+__all__ = ["Ask", "Course", "Decode", "Encode", "Failed", "Load", "Loaded", "Step", "Wait", "holds"]
 
 PATIENCE = 2
 """A waiter counts completed flights of others; after this many it loads itself."""
@@ -91,6 +91,7 @@ class Ask:
       `patient`: wait for another process that loads the same key.
     - `age`: the age of a record now; `expired`: that of one which was expired softly, by its tags; `counter`: L1's invalidation counter; `quarantined`: whether an invalidation of
       this key or one of these tags is still on its way; `untouched`: nothing of it was invalidated since a counter.
+    - `absent`: who asks has just looked, and nothing was there: begin at once.
     """
 
     key: Key
@@ -110,6 +111,7 @@ class Ask:
     rotate: bool = False
     patient: bool = True
     expired: Age = Age.STALE
+    absent: bool = False
 
 
 @dataclass(slots=True)
@@ -120,6 +122,19 @@ class _Ticket:
     cause: str = "absent"
     spare: Landing | None = None
     seen: bytes | None = field(default=None)
+
+
+def holds(looked: Looked, asked: tuple[bytes, ...], schema: bytes) -> bool:
+    """Whether a record is proved by the very stamps that were asked for. False: it takes a course to judge it."""
+    record = looked.record
+    return (
+        record is not None
+        and record.schema == schema
+        and record.stamps == looked.stamps
+        and record.tags == asked
+        and record.namespace == looked.namespace
+        and record.ban == looked.ban
+    )
 
 
 class Course:
@@ -171,7 +186,7 @@ class Course:
 
     def _find(self, flight: Flight, ask: Ask, ticket: _Ticket) -> Flow:
         """A landing found in the store, or None with the ticket filled in."""
-        if not ask.force:
+        if not ask.force and not ask.absent:
             self.mark(flight, ask)
             known = ask.declared + ask.remembered
             looked = yield Look(ask.key, known)

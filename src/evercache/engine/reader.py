@@ -30,6 +30,7 @@ from evercache.engine.loading import MISSING, uncached
 from evercache.engine.memory import Memories
 from evercache.engine.pilot import Pilot
 from evercache.engine.site import Arguments, CachedError, Request, Site
+from evercache.engine.straight import ABSENT, Straight
 from evercache.engine.waiting import within
 from evercache.errors import CodecError, LoadTimeout, StoreUnavailable
 
@@ -54,6 +55,7 @@ class Reader:
         self.engine = engine
         self.memories = memories
         self.invalidator = invalidator
+        self.straight = Straight(engine, memories)
 
     async def read(self, site: Site, key: Hashable, arguments: Arguments) -> Any:
         """The value of this call: from L1, from L2, or loaded."""
@@ -61,6 +63,8 @@ class Reader:
             return await uncached(site.load(*arguments))
         airfield = self.engine.airfield()
         landing = self._from_l1(airfield, site, key, arguments)
+        if landing is None and site.straight:
+            landing = await self._straight_on(airfield, site, key, arguments)
         if landing is None or landing.source == "none":
             landing = await self._by_flight(airfield, site, key, arguments, landing)
         self._count(site, landing, key, arguments)
@@ -215,16 +219,34 @@ class Reader:
 
     # -- flights -------------------------------------------------------------------------------------------------
 
+    async def _straight_on(self, airfield: Airfield, site: Site, key: Hashable, arguments: Arguments) -> Landing | None:
+        """What L2 has, if that needs no thought and nobody is loading it already; ABSENT, if there is nothing."""
+        if (id(site.table), key) in airfield.flights.joinable:
+            return None
+        engine = self.engine
+        request = site.request(key, arguments)
+        partition = engine.partition_of(request.key.id)
+        if not engine.reachable(partition):
+            return None
+        since = engine.l1.counter
+        landing = await self.straight.look(site, request, partition)
+        if landing is not None and landing is not ABSENT and site.policy.l1:
+            flight = Flight(None, since=since)
+            record = landing.record
+            self._insert(site, key, request, flight, landing, () if record is None else record.tags)
+        return landing
+
     async def _by_flight(
         self, airfield: Airfield, site: Site, key: Hashable, arguments: Arguments, spare: Landing | None
     ) -> Landing:
         arrival = airfield.ticks.next()
         place = id(site.table), key
+        absent, spare = (True, None) if spare is ABSENT else (False, spare)
         while True:
             flight = airfield.flights.board(place)
             starter = flight is None
             if flight is None:
-                flight = self._depart(airfield, site, key, arguments, spare=spare)
+                flight = self._depart(airfield, site, key, arguments, spare=spare, absent=absent)
             else:
                 site.stats.joined += 1
                 flight.spare = flight.spare or spare
@@ -247,11 +269,13 @@ class Reader:
         force: bool = False,
         behind: bool = False,
         dice: float | None = None,
+        absent: bool = False,
     ) -> Flight:
         """A new flight in the air. A forced one is not boarded: its caller wants it for itself."""
         request = site.request(key, arguments)
         self._demand_store(site, request.key)
         flight, ask, pilot = self._plan(airfield, site, key, arguments, request, force=force, behind=behind, dice=dice)
+        ask.absent = absent
         flight.waiter = airfield.loop.create_future()
         flight.spare = spare
         if force:

@@ -39,6 +39,7 @@ class Site:
     - `request(key, arguments)`: the store's key and the tags of a call.
     - `copy`: what isolates a value from the next reader; None for values that can't be changed.
     - `indexed`: entries are found by their id even where nothing is shared (names that several sites use).
+    - `straight`: a caller may look in L2 by itself before it boards a flight (`engine.straight`).
     - `borrowed`: the loader uses something of its caller (a session), so a load ends with its caller.
     """
 
@@ -53,6 +54,7 @@ class Site:
         "policy",
         "request",
         "stats",
+        "straight",
         "table",
         "text",
         "warned",
@@ -84,6 +86,7 @@ class Site:
         self.borrowed = borrowed
         self.indexed = indexed
         self.table: dict[Hashable, Entry] = {} if table is None else table
+        self.straight = policy.l2 and not policy.beta and policy.soft_timeout is None and policy.hard_timeout is None
         self.warned: set[str] = set()
 
     def handed_out(self, value: Any) -> Any:
