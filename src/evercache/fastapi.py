@@ -12,7 +12,7 @@ route's own decorator.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -42,7 +42,7 @@ def lifespan(
     started = cache.lifespan_with(own)
 
     @asynccontextmanager
-    async def run(app: FastAPI) -> AsyncIterator[Any]:
+    async def run(app: FastAPI) -> AsyncGenerator[Any]:
         for advice in look_at_routes(app, cache):
             _log.warning("%s: %s", advice.path, advice.sentence, extra={"event": advice.code, "path": advice.path})
         async with started(app) as state:

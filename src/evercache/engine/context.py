@@ -39,6 +39,7 @@ class Context(Protocol):
     @property
     def shares(self) -> bool:
         """Whether a shared store is configured at all."""
+        ...
 
     @property
     def partitions(self) -> int: ...
@@ -49,15 +50,19 @@ class Context(Protocol):
 
     def reachable(self, partition: int) -> bool:
         """Whether the store may be asked from this loop, right now."""
+        ...
 
     def refusal(self, partition: int) -> str:
         """Why the store can't be asked, in a word."""
+        ...
 
     def airfield(self) -> Airfield:
         """The airfield of the running loop."""
+        ...
 
     def now(self, partition: int) -> int:
         """The store's clock in milliseconds."""
+        ...
 
     def note_load(self, seconds: float) -> None: ...
 
@@ -68,10 +73,12 @@ class Context(Protocol):
     @property
     def unstarted(self) -> bool:
         """A shared store is configured, and this process isn't connected to it yet, or no longer."""
+        ...
 
     def airfields(self) -> Iterable[Airfield]: ...
 
     def owing(self, partition: int) -> None:
         """An invalidation for *partition* went into the journal."""
+        ...
 
     async def execute(self, partition: int, command: Command[R]) -> R: ...

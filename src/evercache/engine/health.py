@@ -47,6 +47,10 @@ class Health:
         return body
 
 
+def _duration(state: PartitionHealth) -> float:
+    return state.seconds
+
+
 class Ledger:
     """Since when each partition is as it is. Written by the store's listener, read by health."""
 
@@ -75,6 +79,6 @@ class Ledger:
         bad = [state for state in states if not state.trusted]
         if not bad:
             return Health("healthy", owed=owed, partitions=tuple(states))
-        longest = max(bad, key=lambda state: state.seconds)
+        longest = max(bad, key=_duration)
         status: Status = "down" if len(bad) == len(states) else "degraded"
         return Health(status, longest.reason, longest.seconds, owed, tuple(states))

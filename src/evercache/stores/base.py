@@ -21,28 +21,36 @@ class Listener(Protocol):
 
     def leased(self, partition: int, until: float) -> None:
         """L1 may answer for *partition* until this monotonic second."""
+        ...
 
     def flushed(self, partition: int) -> None:
         """Something may have been missed: forget everything of *partition*, distrust every flight in the air."""
+        ...
 
     def logged(self, partition: int, records: Sequence[LogRecord]) -> None:
         """Invalidations, in the order of the log. Repeats are possible."""
+        ...
 
     def woken(self, partition: int, keys: Sequence[bytes]) -> None:
         """Somebody filled or released these keys while somebody waited."""
+        ...
 
     def owed(self, partition: int, limit: int) -> Sequence[tuple[int, Command[object]]]:
         """Unconfirmed invalidations, with their operation numbers, oldest first; asked until there are none left,
         before *partition* is trusted again."""
+        ...
 
     def settled(self, partition: int, operations: Sequence[int]) -> None:
         """These operations of `owed` are confirmed."""
+        ...
 
     def changed(self, partition: int, *, trusted: bool, reason: str) -> None:
         """*partition* is trusted from now on, or no longer; *reason* is a short word such as `timeout`."""
+        ...
 
     def restarted(self, partition: int) -> None:
         """The server behind *partition* is another one than before and may have lost writes."""
+        ...
 
 
 class Store(Protocol):
@@ -60,32 +68,41 @@ class Store(Protocol):
     @property
     def partitions(self) -> int:
         """How many partitions there are; fixed once started."""
+        ...
 
     @property
     def delta(self) -> float:
         """Δ in seconds: how long after an invalidation another process may still answer from its L1."""
+        ...
 
     def partition_of(self, key: bytes) -> int:
         """Where *key* lives."""
+        ...
 
     async def start(self, listener: Listener) -> None:
         """Begin to connect and to follow the logs. Waits for the first answer at most the connect budget; never raises
         because the server is away."""
+        ...
 
     async def close(self) -> None:
         """End every task and connection. Idempotent."""
+        ...
 
     def trusted(self, partition: int) -> bool:
         """Whether commands may be sent to *partition* right now."""
+        ...
 
     def now(self, partition: int) -> int:
         """The server's clock in milliseconds, estimated so that it is never behind."""
+        ...
 
     def note_load(self, seconds: float) -> None:
         """A loader took this long: a store that is slower than loading is not asked (`slow`)."""
+        ...
 
     async def execute(self, partition: int, command: Command[R]) -> R:
         """Run *command* on *partition*."""
+        ...
 
 
 class ServerFacts(NamedTuple):
@@ -106,3 +123,4 @@ class TellsFacts(Protocol):
 
     async def facts(self) -> ServerFacts | None:
         """The facts, or None if the server doesn't tell. Never raises."""
+        ...

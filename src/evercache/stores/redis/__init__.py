@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+__all__ = ["redis"]
+
 try:
-    import redis as _redis  # noqa: F401 - asked for here, so that every module below can rely on it
+    import redis
 except ImportError as error:
     raise ImportError("this part of evercache speaks to Redis: pip install 'evercache[redis]'") from error
