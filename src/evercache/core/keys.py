@@ -47,7 +47,8 @@ def part(value: object) -> object:
         return kind, value
     if kind is int and -BIG < value < BIG:  # type: ignore[operator]  # *kind* proves it, checkers can't see it
         return kind, value
-    return encode(value)
+    own = getattr(kind, "__cache_key__", None)
+    return encode(value) if own is None else (kind, part(own(value)))  # ten times as fast, for the object of a method
 
 
 def digest(data: bytes, secret: bytes) -> str:

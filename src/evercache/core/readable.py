@@ -21,7 +21,9 @@ def readable_part(part: object) -> str:
     if isinstance(part, bytes):
         return readable(part)
     if isinstance(part, tuple) and len(part) == 2 and isinstance(part[0], type):
-        return readable(encode(part[1]))
+        kind, value = part
+        own = hasattr(kind, "__cache_key__")
+        return f"{kind.__qualname__.rpartition('.')[2]}({readable_part(value)})" if own else readable(encode(value))
     return readable(encode(part))
 
 

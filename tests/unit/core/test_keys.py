@@ -18,8 +18,8 @@ import msgspec
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, RootModel, SecretStr
 
-from evercache.core.keys import digest, encode
-from evercache.core.readable import readable
+from evercache.core.keys import digest, encode, part
+from evercache.core.readable import readable, readable_part
 from evercache.errors import KeyEncodingError
 
 
@@ -224,3 +224,23 @@ def test_three_processes_with_three_hash_seeds_make_the_same_key():
 def test_a_secret_changes_every_digest():
     """Who doesn't know it can't try out guesses."""
     assert len({digest(encode("ann@example.org"), secret) for secret in (b"", b"one", b"two")}) == 3
+
+
+class Tenant(Shop):
+    def __cache_key__(self):
+        return ("eu", super().__cache_key__())
+
+
+class Nested(Shop):
+    def __cache_key__(self):
+        return Tenant(self.id)
+
+
+@pytest.mark.row("W2")
+@pytest.mark.parametrize("kind", [Shop, Tenant, Nested])
+def test_an_object_with_a_key_of_its_own_is_a_part_without_being_encoded(kind):
+    """The object of a method is part of every call's key: its class and what it says, and the same text."""
+    assert part(kind(1)) == part(kind(1)) != part(kind(2))
+    assert len({part(each(1)) for each in (Shop, Tenant, Nested)} | {part(1)}) == 4
+    assert hash(part(kind(1))) == hash(part(kind(1)))
+    assert readable_part(part(kind(1))) == readable(encode(kind(1)))
