@@ -6,7 +6,7 @@ import logging
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Generic, Literal, Protocol, TypeVar
+from typing import Annotated, Any, Generic, Literal, NewType, Protocol, TypeVar
 
 import httpx
 import pytest
@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from starlette.background import BackgroundTasks as StarletteTasks
+from typing_extensions import TypeAliasType
 
 from evercache import Cache, KeyBy, Personal, Skip
 from evercache.decorators.parameters import return_annotation, study
@@ -85,7 +86,7 @@ def taking(annotation, default=None):
     [Response, JSONResponse, BackgroundTasks, StarletteTasks, Session, AsyncSession, AsyncEngine,
      async_sessionmaker[AsyncSession], httpx.Client, httpx.AsyncClient, Paying, redis.asyncio.Redis, sqlite3.Connection,
      logging.Logger, AsyncSession | None, Db, Db | None, Annotated[User, Skip], Annotated[Client, Skip()],
-     Annotated[Client, Skip] | None],
+     Annotated[Client, Skip] | None, TypeAliasType("Handed", Annotated[Client, Skip]), NewType("Named", httpx.Client)],
 )  # fmt: skip
 def test_plumbing_is_no_part_of_the_key(annotation):
     """Known by its class, whatever package it comes from, or said by a mark."""
