@@ -44,12 +44,12 @@ class Templates:
                     f"{where}: the tag {template!r} uses {name!r}, which is none of its names: {', '.join(known) or '(none)'}."
                 )
 
-    def render(self, arguments: tuple[Any, ...], **extra: object) -> tuple[str, ...]:
+    def render(self, arguments: tuple[Any, ...]) -> tuple[str, ...]:
         """The tags for these arguments, in the order of the signature."""
         if not self._filled and not self._called:
             return tuple(self._fixed)
-        values: Mapping[str, object] = dict(zip(self._names, arguments, strict=True)) | extra
-        tags = [*self._fixed, *(template.format_map(values) for template in self._filled)]
+        values: Mapping[str, object] = dict(zip(self._names, arguments, strict=True))
+        tags = [*self._fixed, *(_fill(template, values) for template in self._filled)]
         for make in self._called:
             tags += _tags(make(*arguments))
         return tuple(tags)
@@ -60,7 +60,7 @@ class Templates:
         tags = list(self._fixed)
         failed: Exception | None = None
         makers: list[tuple[str, Callable[[], object]]] = [
-            *((template, functools.partial(template.format_map, values)) for template in self._filled),
+            *((template, functools.partial(_fill, template, values)) for template in self._filled),
             *((_shown(make), functools.partial(make, *arguments)) for make in self._called),
         ]
         for shown, make in makers:
@@ -69,6 +69,24 @@ class Templates:
             except Exception as error:  # noqa: BLE001 - a template or a function of the user's
                 failed = failed or _not_made(shown, error)
         return tuple(tags), failed
+
+
+def _fill(template: str, values: Mapping[str, object]) -> str:
+    text = template.format_map(values)
+    if "0x" in text:
+        _demand_no_address(template, values)
+    return text
+
+
+def _demand_no_address(template: str, values: Mapping[str, object]) -> None:
+    """A tag with an address in it is one that nobody ever names again: what carries it would never be invalidated."""
+    for _, field, _, _ in _FORMATTER.parse(template):
+        value = None if field is None else _FORMATTER.get_field(field, (), values)[0]
+        if f"0x{id(value):x}" in str(value):
+            raise ConfigurationError(
+                f"the tag {template!r} would hold the address of an object of type {type(value).__qualname__}; name what "
+                f"identifies it, as in {{{field}.id}}."
+            )
 
 
 def _shown(make: Callable[..., object]) -> str:

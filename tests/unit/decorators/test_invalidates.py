@@ -94,6 +94,25 @@ async def test_a_tag_that_cannot_be_made_is_an_error_after_the_others(cache, fin
     assert await held(find) == [1, 2]
 
 
+async def test_a_tag_never_holds_an_address(cache):
+    """Nobody could name it again, so what carries it would never be invalidated; a text like one is a text."""
+
+    class User:
+        pass
+
+    @cache.cached(key="greet", key_by=lambda user: 1, tags=["user:{user}"])
+    async def greet(user: object) -> int:
+        return 1
+
+    @cache.cached(key="search", tags=["search:{text}"])
+    async def search(text: str) -> int:
+        return 1
+
+    with pytest.raises(ConfigurationError, match=r"would hold the address of an object of type .*User.*\{user.id\}"):
+        await greet(User())
+    assert await search("<User object at 0x7f0000000000>") == 1
+
+
 async def test_a_method_invalidates_too(cache, find):
     """`self` is a name like the others."""
 
