@@ -10,7 +10,7 @@ board the flight of this key, or start one (`engine.departures`); wait (`engine.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Hashable
+from collections.abc import Coroutine, Hashable
 from typing import Any
 
 from evercache.core.course import Loaded
@@ -100,11 +100,10 @@ class Reader:
         self.invalidator.doom([LogRecord("k", request.key.id)])
         confirmed, landing = True, Landing(loaded.value, source="load", extra=loaded)
         if ask.shared:
-            storing = airfield.spawn(pilot.drive(airfield.course.put(flight, ask, loaded)), "stores a given value")
+            driving = pilot.drive(airfield.course.put(flight, ask, loaded))
+            storing = airfield.spawn(self._deliver(driving, request.key.id), "stores a given value")
             try:
-                landing = await asyncio.shield(storing)
-            except (StoreUnavailable, CodecError):
-                return bool(await self.invalidator.keys([request.key.id]))
+                landing, confirmed = await asyncio.shield(storing)
             except asyncio.CancelledError:
                 if not storing.cancelled():
                     raise  # we were cancelled; the value is being stored all the same
@@ -115,6 +114,13 @@ class Reader:
         if flight.proved and site.policy.l1:
             self.nearby.insert(site, key, request, flight, landing, {*flight.tags, *loaded.tags})
         return confirmed
+
+    async def _deliver(self, storing: Coroutine[Any, Any, Landing], key: bytes) -> tuple[Landing, bool]:
+        """Store a given value, or see to it that the old one is gone; also when nobody waits for it any more."""
+        try:
+            return await storing, True
+        except (StoreUnavailable, CodecError):
+            return Landing(), bool(await self.invalidator.keys([key]))
 
     async def look(
         self,
