@@ -323,6 +323,7 @@ class Cache(_Face):
             engine.sites.values, max_memory=settings.max_memory, max_connections=settings.max_connections
         )
         defaults = Options(ttl=settings.default_ttl) | Options(**options)
+        defaults.decide("Cache")
         workshop = Workshop(
             engine,
             namespace=settings.namespace,
@@ -343,7 +344,9 @@ class Cache(_Face):
         """A part of this cache with a name and options of its own."""
         if not name or not all(char.isalnum() or char in "_.-" for char in name):
             raise ConfigurationError(f"{name!r} is no name for a cache; use letters, digits, '_', '.' and '-'.")
-        return NamedCache(self._workshop, self._named(name), self._options | Options(**options))
+        merged = self._options | Options(**options)
+        merged.decide(f"named({name!r})")
+        return NamedCache(self._workshop, self._named(name), merged)
 
     # -- life ----------------------------------------------------------------------------------------------------
 

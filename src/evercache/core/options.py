@@ -61,11 +61,17 @@ class Options:
 
     def resolve(self, where: str) -> Policy:
         """Everything decided; all contradictions are errors that name *where*."""
+        policy = self.decide(where)
+        policy.check(where)
+        return policy
+
+    def decide(self, where: str) -> Policy:
+        """Everything decided; what is wrong by itself is an error, what others may still complete is none."""
         if isinstance(self.tags, str):
             raise ConfigurationError(f"{where}: tags={self.tags!r} is one text; write tags=[{self.tags!r}].")
         if self.when is not None and not callable(self.when):
             raise ConfigurationError(f"{where}: when={self.when!r} is no function; it is called with the value.")
-        policy = Policy(
+        return Policy(
             ttl=_life(self.ttl, f"{where}: ttl", default=300.0),
             stale_for=_life(self.stale_for, f"{where}: stale_for"),
             fail_safe=_life(self.fail_safe, f"{where}: fail_safe"),
@@ -80,8 +86,6 @@ class Options:
             share=bool(self.share),
             version="" if self.version is None else str(self.version),
         )
-        policy.check(where)
-        return policy
 
 
 _NAMES = tuple(field.name for field in fields(Options))

@@ -78,7 +78,7 @@ class Cached:
         self.parameters: tuple[Parameter, ...] = parameters
         self.keyed = tuple(number for number, parameter in enumerate(parameters) if not parameter.skipped)
         self.borrowed = any(parameter.skipped for parameter in parameters)
-        self.templates = Templates(self.options.tags or (), [parameter.name for parameter in parameters], self.where)
+        self.templates = self._templates(self.options)
         self._check(options)
         self.site: Site | None = None
         self.workshop: Workshop | None = None
@@ -118,8 +118,10 @@ class Cached:
     def _move(self, workshop: Workshop) -> None:
         engine = workshop.engine
         self._demand_secret(workshop)
-        self._merged(workshop).resolve(self.where)
+        options = self._merged(workshop)
+        options.resolve(self.where)
         workshop.claim(self.name, self, self.where)
+        self.templates = self._templates(options)
         self.workshop, self.site = workshop, None
         engine.decorated.add(self)
         self.stencil.namespace.update(
@@ -135,6 +137,9 @@ class Cached:
         self._find = find
         read = self._first_read if self.is_async else self._first_read_sync
         self.stencil.namespace.update(_ec_table={}, _ec_read=read)
+
+    def _templates(self, options: Options) -> Templates:
+        return Templates(options.tags or (), [parameter.name for parameter in self.parameters], self.where)
 
     def _merged(self, workshop: Workshop) -> Options:
         """The options of the cache, the named cache and the function. A borrowed load can't reload behind its caller,

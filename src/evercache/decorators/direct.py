@@ -12,9 +12,9 @@ from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterable, 
 from typing import Any
 
 from evercache.core.course import Loaded
-from evercache.core.entry import Entry
 from evercache.core.keys import part
 from evercache.core.options import Options, as_seconds
+from evercache.decorators.templates import Templates
 from evercache.decorators.workshop import Workshop
 from evercache.engine.gate import Gate, lent
 from evercache.engine.invalidation import Confirmation
@@ -37,8 +37,7 @@ class Direct:
         self.defaults = defaults
         self.engine = workshop.engine
         self.name = name
-        self._tables: dict[object, dict[Hashable, Entry]] = {}
-        self._sites: dict[object, Site] = {}
+        self._said = _said(defaults)
 
     # -- calls ---------------------------------------------------------------------------------------------------
 
@@ -49,13 +48,13 @@ class Direct:
     async def get_or_load(
         self, key: KeyLike, load: Callable[[], Awaitable[Any]], options: Options, annotation: object
     ) -> Any:
-        site, place, arguments = self._call(key, options, annotation, load)
+        site, place, arguments = self._call(key, self._tagged(options), annotation, load)
         return await self.engine.reader.read(site, place, arguments)
 
     async def set(self, key: KeyLike, value: Any, options: Options, annotation: object) -> Confirmation:
         ttl = None if options.ttl is None else as_seconds(options.ttl, "set: ttl")
         # The ttl goes with the value: a site for each ttl that anybody says would be a site for each call.
-        options = dataclasses.replace(options, ttl=None)
+        options = dataclasses.replace(self._tagged(options), ttl=None)
         site, place, arguments = self._call(key, options, _kind(value) if annotation is None else annotation)
         stored = await self.engine.reader.put(site, place, arguments, Loaded(value, ttl=ttl))
         return Confirmation.CONFIRMED if stored else Confirmation.PENDING
@@ -64,11 +63,20 @@ class Direct:
         ids = []
         for key in keys:
             site, place, arguments = self._call(key, Options(), None)
-            ids.append(site.request(place, arguments).key.id)
+            request = site.request(place, arguments)
+            ids.append(request.key.id)
             site.stats.invalidations += 1
-            for table in self._tables.values():
+            for table in self.workshop.tables_of(self.name):
                 self.engine.forget(table, place, soft=soft)
+            if not self.engine.shares:
+                self._forget_decorated(arguments[0][0], request.key.text, soft=soft)
         return await self.engine.invalidator.keys(ids, soft=soft)
+
+    def _forget_decorated(self, name: str, text: str, *, soft: bool) -> None:
+        """The entry of a decorated function whose key= this is: alone, L1 doesn't find those by their id."""
+        for site in self.engine.sites_of(name):
+            for place in [place for place in tuple(site.table) if site.text(place) == text]:
+                self.engine.forget(site.table, place, soft=soft)
 
     async def get_many_or_load(
         self,
@@ -79,7 +87,7 @@ class Direct:
         annotation: object,
     ) -> dict[Any, Any]:
         """One value for each id that has one. What is missing is loaded by one call of *load_many*."""
-        wanted = list(dict.fromkeys(ids))
+        wanted, options = list(dict.fromkeys(ids)), self._tagged(options)
         airfield = self.engine.airfield()
         batch = Batch(load_many, wanted, self.engine.clock.sleep, airfield.spawn, airfield.gate)
 
@@ -108,6 +116,16 @@ class Direct:
         place = words[0] if len(words) == 1 else (words[0], *map(part, words[1:]))
         return self._site(options, annotation), place, (words, tags, load)
 
+    def _tagged(self, options: Options) -> Options:
+        """*options* with the tags that the cache gives to whatever says nothing about tags."""
+        inherited = self.defaults.tags
+        if options.tags is not None or not inherited:
+            return options
+        where = f"a direct call of {self.name or 'the cache'}"
+        if any(callable(tag) for tag in inherited):
+            raise ConfigurationError(f"{where} can't call a tag function of its cache; give it tags= of its own.")
+        return dataclasses.replace(options, tags=Templates(inherited, (), where).render(()))
+
     def _words(self, key: Any) -> tuple[Any, ...]:
         words: tuple[Any, ...] = (key,) if isinstance(key, str) else key if isinstance(key, tuple) else ()
         if not words or not isinstance(words[0], str) or not words[0]:
@@ -115,12 +133,13 @@ class Direct:
         return (f"{self.name}:{words[0]}", *words[1:]) if self.name else words
 
     def _site(self, options: Options, annotation: object) -> Site:
-        said = _said(options)
-        known = self._sites.get((annotation, said))
+        sites = self.workshop.direct_sites
+        place = self.name, annotation, self._said, _said(options)
+        known = sites.get(place)
         if known is None:
-            if len(self._sites) >= 1_000:
-                self._sites.clear()
-            known = self._sites[annotation, said] = self.workshop.site(
+            if len(sites) >= 1_000:
+                sites.clear()
+            known = sites[place] = self.workshop.site(
                 self.name or "direct",
                 options=self.defaults | _without_tags(options),
                 annotation=annotation,
@@ -128,7 +147,7 @@ class Direct:
                 parts=lambda arguments: arguments[0][1:],
                 tags=lambda arguments: arguments[1],
                 indexed=True,
-                table=self._tables.setdefault(annotation, {}),
+                table=self.workshop.table(self.name, annotation),
                 named=lambda arguments: arguments[0][0],
             )
         return known

@@ -76,7 +76,17 @@ class Workshop:
         self.compressor = compressor or Compressor()
         self.keyring = keyring
         self.defaults = defaults
+        self.direct_sites: dict[Hashable, Site] = {}  # of `Direct`, however often its named cache is made anew
+        self._tables: dict[str, dict[object, dict[Hashable, Entry]]] = {}
         self._names = Names()
+
+    def table(self, name: str, annotation: object) -> dict[Hashable, Entry]:
+        """The table of the direct calls of one (named) cache and one type of values; always the same one."""
+        return self._tables.setdefault(name, {}).setdefault(annotation, {})
+
+    def tables_of(self, name: str) -> tuple[dict[Hashable, Entry], ...]:
+        """The tables of the direct calls of one (named) cache."""
+        return tuple(self._tables.get(name, {}).values())
 
     def claim(self, name: str, owner: Named, shown: str) -> None:
         """*name* belongs to *owner* from now on."""

@@ -298,6 +298,11 @@ class Engine:
         self.sites[id(site.table)] = site
         self.l1.register(site.table, site.text)
 
+    def sites_of(self, name: str) -> list[Site]:
+        """The sites of decorated functions with this name in keys."""
+        sites = [reference() for reference in self.sites.valuerefs()]
+        return [site for site in sites if site is not None and site.name == name and not site.indexed]
+
     def _evicted(self, entry: Entry) -> None:
         site = self.sites.get(id(entry.table))
         if site is not None:

@@ -83,7 +83,7 @@ async def test_many_ttls_are_one_place(cache, manual_clock):
     for ttl in range(1, 50):
         await cache.set("key", ttl, ttl=ttl)
     assert await cache.get("key") == 49
-    assert len(cache._direct._sites) <= 2
+    assert len(cache.engine.sites) <= 2
 
 
 async def test_get_or_load_loads_once(cache):
