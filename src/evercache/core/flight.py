@@ -50,6 +50,7 @@ class Landing:
     - `stale`: past its ttl, or expired softly; `refresh`: somebody should load it anew behind the answer.
     - `cause`: why it had to be loaded; `rejected`: loaded, but an invalidation came between, so it was not stored.
     - `record`: the stored entry with its times and tags, if there is one; `tags`: those of a value without a record.
+    - `taken`: somebody has the value itself: it can't be copied, so nobody else may have it.
     - `trace`: where *error* came from. An exception that many callers raise would collect the frames of all of them.
     """
 
@@ -63,6 +64,7 @@ class Landing:
     record: Record | None = None
     tags: tuple[bytes, ...] = ()
     trace: TracebackType | None = None
+    taken: bool = False
     extra: Any = None  # what the loader said beside the value (`engine.loading.Loaded`)
 
 

@@ -6,16 +6,14 @@ What a step means is decided in `core.course`; here is only how it is done with 
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 import secrets
 from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any
 
-from evercache.codecs.exceptions import decode_exception, encode_exception
 from evercache.core.course import Decode, Encode, Failed, Load, Loaded, Step, Wait
 from evercache.core.events import Loaded as LoadedEvent
-from evercache.core.events import LoadFailed, Uncacheable
+from evercache.core.events import LoadFailed
 from evercache.core.flight import Landing
 from evercache.core.protocol import Begin, Begun, Command, Key, Renew
 from evercache.core.record import NEVER_DIES, Record
@@ -32,7 +30,7 @@ OFF_LOOP = 256 * 1024
 """Values from this size on are encoded and decoded in a thread, so that one of them never stalls the loop."""
 
 VALUE, ERROR = b"v", b"e"
-_log = logging.getLogger("evercache")
+_SIZED = frozenset({bytes, str, list, dict, tuple, set})
 
 
 class Pilot:
@@ -188,6 +186,8 @@ class Pilot:
         payload: bytes = record.payload
         kind, body = payload[:1], payload[1:]
         if kind == ERROR:
+            from evercache.codecs.exceptions import decode_exception
+
             error = decode_exception(body, tuple(_family(self._named_errors())))
             if error is None:
                 raise CodecError(
@@ -201,14 +201,20 @@ class Pilot:
     async def _encode(self, loaded: Loaded) -> tuple[Record, int | None]:
         value = loaded.value
         if isinstance(value, CachedError):
+            from evercache.codecs.exceptions import encode_exception
+
             payload = ERROR + encode_exception(value.error, (*self._named_errors(), type(value.error)))
         else:
             try:
-                size = len(value) if isinstance(value, bytes | str | list | dict | tuple | set) else 0
+                size = len(value) if type(value) in _SIZED else 0
                 payload = VALUE + await self._off_loop(size, self.site.packer.pack, value, self.key.id)
             except CodecError as error:
-                self._complain(error)
+                self.site.complain(error, self.engine.hooks)
                 raise
+            except Exception as error:  # what a value's own methods raise: it is served all the same
+                raised = CodecError(f"encoding a value raised {type(error).__name__}")
+                self.site.complain(raised, self.engine.hooks)
+                raise raised from error
         policy = self.site.policy
         ttl = policy.life(policy.ttl if loaded.ttl is None else loaded.ttl, self.engine.random.random())
         now = self.engine.now(self.partition)
@@ -233,18 +239,6 @@ class Pilot:
         if size < OFF_LOOP:
             return work(*arguments)
         return await asyncio.to_thread(work, *arguments)
-
-    def _complain(self, error: CodecError) -> None:
-        """Said once for each function: the value is served, and not cached."""
-        site = self.site
-        site.stats.uncacheable += 1
-        reason = type(error).__name__
-        if reason in site.warned:
-            return
-        site.warned.add(reason)
-        _log.warning("%s: %s. The value is served and not stored; said once.", site.name, error)
-        self.engine.hooks.emit(Uncacheable(site.name, reason))
-
 
 def _family(kinds: Iterable[type[BaseException]]) -> Iterator[type[BaseException]]:
     """These exception classes and the ones below them: naming a class means all of them, as in `except`."""

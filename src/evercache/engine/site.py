@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Any, NamedTuple
 
 from evercache.codecs.packer import Packer
 from evercache.core.entry import Entry
+from evercache.core.events import Uncacheable
 from evercache.core.options import Policy
 from evercache.core.protocol import Key
+from evercache.engine.hooks import Hooks
 from evercache.engine.statistics import FunctionStatistics
+from evercache.errors import CodecError
 
 __all__ = ["CachedError", "Request", "Site"]
 
+_log = logging.getLogger("evercache")
 Arguments = tuple[Any, ...]  # Any: the user's arguments
 
 
@@ -88,6 +93,16 @@ class Site:
         self.table: dict[Hashable, Entry] = {} if table is None else table
         self.straight = policy.l2 and not policy.beta and policy.soft_timeout is None and policy.hard_timeout is None
         self.warned: set[str] = set()
+
+    def complain(self, error: CodecError, hooks: Hooks) -> None:
+        """Say, once for each kind of reason, that a value is served, and not cached."""
+        self.stats.uncacheable += 1
+        reason = type(error).__name__
+        if reason in self.warned:
+            return
+        self.warned.add(reason)
+        _log.warning("%s: %s. The value is served and not stored; said once.", self.name, error)
+        hooks.emit(Uncacheable(self.name, reason))
 
     def handed_out(self, value: Any) -> Any:
         """*value* for one reader: its own copy where it could be changed."""
