@@ -72,7 +72,7 @@ async def test_every_entry_in_redis_has_a_ttl_and_no_longer_one_than_it_was_give
         await spare(1)
         with redis_server.connect() as wire:
             for thing, low, high in ((plain, 50, 60), (spare, 650, 660)):
-                (name,) = wire.command("KEYS", f"*}}:e:{thing.key(1)}")
+                (name,) = wire.command("KEYS", f"*{redis_namespace}*}}:e:{thing.key(1)}")
                 assert low * 1000 < wire.command("PTTL", name) <= high * 1000
 
 
