@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import inspect
+import weakref
 from typing import Annotated
 
 import pytest
@@ -157,4 +159,7 @@ async def test_a_function_that_cannot_move_stops_the_start(manual_clock):
     cache = Cache(store=MemoryStore(manual_clock).join, clock=manual_clock)
     with pytest.raises(ConfigurationError, match="email is Personal"):
         await cache.start()
-    assert await kept("ann") == "ann"
+    gone = weakref.ref(kept)
+    del kept
+    gc.collect()
+    assert gone() is None  # the tests that follow start caches too
