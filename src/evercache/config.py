@@ -21,7 +21,6 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from functools import cached_property
 from typing import Any, Final, Literal, Self
 
@@ -287,6 +286,8 @@ def _unknown(name: str, known: Mapping[str, Setting], what: str) -> str:
     if not re.fullmatch(r"[a-z0-9_]{1,40}", name):
         # A password with an unescaped "?" ends up here.
         return f"A parameter {what} and can't be shown; percent-encode special characters in the password."
+    from difflib import get_close_matches
+
     near = get_close_matches(name, known, n=1)
     return f"{name} {what}; " + (f"did you mean {near[0]}?" if near else "see reference/settings.")
 

@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable, Hashable, Sequence
 from typing import Any, Protocol
 from weakref import WeakValueDictionary
 
-from evercache.codecs.choose import for_type
 from evercache.codecs.compress import Compressor
 from evercache.codecs.copier import copier_for
 from evercache.codecs.packer import Packer
@@ -110,6 +109,8 @@ class Workshop:
     ) -> Site:
         """A site. *parts*: what of the arguments is in the key, in the order of the signature; *named*: the name of each
         call, where it isn't always the same one; *spelled*: the readable text of a key with these parts."""
+        from evercache.codecs.choose import for_type  # msgspec behind it is loaded with the first site, not on import
+
         policy: Policy = options.resolve(name)
         fixed = name, readable_name(name)
 
