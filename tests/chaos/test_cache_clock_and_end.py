@@ -145,3 +145,21 @@ async def test_every_transition_is_a_metric_an_event_and_a_log_record(redis_serv
         assert [type(event) for event in told] == [Recovered] + [Degraded, Recovered] * len(downs)
     warnings = [record for record in caplog.records if record.levelname == "WARNING"]
     assert len(warnings) <= 4 * len(downs)
+
+
+@pytest.mark.row("FT2", "FT15")
+async def test_a_hung_server_keeps_nobody_from_starting_or_stopping(make_redis, redis_namespace):
+    """
+    SIGSTOP before the start and before the stop: both end, and what is read in between is served.
+    """
+    server, origin = make_redis(), Origin()
+    server.pause()
+    async with opened_cache(server.url, redis_namespace, wait=False, **IMPATIENT) as (cache, _):
+        row = origin.cached(cache, l1=False)
+        assert {type(answer) for answer in await many(row, 50, of=5)} == {dict}
+        server.resume()
+        await trusted(cache)
+        await many(row, 50, of=5)
+        server.pause()
+    assert cache.health().reason == "not started"
+    server.resume()
