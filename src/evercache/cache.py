@@ -142,6 +142,8 @@ class _Face:
 
         The parameter is not part of the key, and callers don't pass it: `@cache.using(session_scope)`.
         """
+        if not callable(scope):
+            raise ConfigurationError(f"using({scope!r}): give it a function whose result is opened with `async with`.")
         return cast(
             "UsingDecorator[S]",
             functools.partial(self._decorate, key=key, key_by=key_by, options=Options(**options), scope=scope),
@@ -333,6 +335,7 @@ class Cache(_Face):
             keyring=keyring,
             defaults=defaults,
         )
+        self._joined: list[bool] = []  # for each `async with` that is open: whether the cache had been started already
         super().__init__(workshop, "", defaults)
 
     @classmethod
@@ -369,13 +372,20 @@ class Cache(_Face):
         _log.info("cache stopped", extra={"event": "cache.stopped"})
 
     async def __aenter__(self) -> Self:
-        await self.start()
+        self._joined.append(self._engine.lives_here)
+        try:
+            await self.start()
+        except BaseException:
+            self._joined.pop()
+            raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self.stop()
+        # A block within another one (a mounted application, a test within a lifespan) leaves the end to the outer one.
+        if not self._joined.pop():
+            await self.stop()
 
     @property
     def lifespan(self) -> Callable[[Any], AbstractAsyncContextManager[None]]:

@@ -164,6 +164,7 @@ class Stencil:
         function = made[name]
         if not isinstance(function, FunctionType):
             raise TypeError(f"{name} is not a function")
+        function.__qualname__ = self.name  # what a TypeError about arguments names
         return function
 
     # -- its parts -----------------------------------------------------------------------------------------------

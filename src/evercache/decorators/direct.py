@@ -110,11 +110,14 @@ class Direct:
         self, key: KeyLike, options: Options, annotation: object, load: Callable[[], Awaitable[Any]] | None = None
     ) -> tuple[Site, Hashable, Arguments]:
         words = self._words(key)
-        tags = tuple(options.tags or ())
-        if any(not isinstance(tag, str) for tag in tags):
-            raise ConfigurationError("tags of a direct call are texts; functions and templates belong to decorators.")
+        tags = () if options.tags is None else options.tags
+        if isinstance(tags, str) or not all(isinstance(tag, str) and tag for tag in tags):
+            raise ConfigurationError(
+                f"tags={tags!r}: those of a direct call are a list of texts that aren't empty; functions and templates "
+                "belong to decorators."
+            )
         place = words[0] if len(words) == 1 else (words[0], *map(part, words[1:]))
-        return self._site(options, annotation), place, (words, tags, load)
+        return self._site(options, annotation), place, (words, tuple(tags), load)
 
     def _tagged(self, options: Options) -> Options:
         """*options* with the tags that the cache gives to whatever says nothing about tags."""
@@ -234,6 +237,8 @@ class Batch:
         try:
             async with self._gate.turn():
                 values = await self._load_many(list(asked))
+            if not isinstance(values, Mapping):
+                raise ConfigurationError(f"load_many returned a {type(values).__name__}; return a mapping by id.")
             answers = {id: values.get(id, MISSING) for id in asked}
         except (asyncio.CancelledError, KeyboardInterrupt, SystemExit, GeneratorExit):
             for future in asked.values():

@@ -120,6 +120,11 @@ class Engine:
         return self._store is None
 
     @property
+    def lives_here(self) -> bool:
+        """Whether the engine is started, in this loop."""
+        return self._pid == os.getpid() and self._home is asyncio.get_running_loop()
+
+    @property
     def store(self) -> Store | None:
         """The shared store, while the engine is started in this process."""
         return self._store
