@@ -31,7 +31,7 @@ from evercache.decorators.parameters import (
     stands_in_class,
     study,
 )
-from evercache.decorators.target import demand_function
+from evercache.decorators.target import demand_function, demand_scope
 from evercache.decorators.templates import Templates
 from evercache.decorators.workshop import Workshop
 from evercache.engine.engine import Engine
@@ -68,6 +68,8 @@ class Cached:
         self.where = f"{function.__module__}.{function.__qualname__}"
         self.is_async = inspect.iscoroutinefunction(function)
         self.scope = scope
+        if scope is not None:
+            demand_scope(scope, self.where)
         self.template = key_by if isinstance(key_by, KeyTemplate) else None
         self.chosen = None if isinstance(key_by, KeyTemplate) else key_by
         picked = {name: self.template.by(name) for name in self.template.fields} if self.template is not None else {}

@@ -1,4 +1,4 @@
-"""What can be cached: functions. Everything else that looks like one is refused with the reason, at decoration."""
+"""What can be cached: functions; and what can be opened for them. The rest is refused with the reason, at decoration."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from evercache.errors import ConfigurationError
 
-__all__ = ["demand_function"]
+__all__ = ["demand_function", "demand_scope"]
 
 
 def demand_function(target: Any) -> FunctionType:
@@ -32,6 +32,17 @@ def demand_function(target: Any) -> FunctionType:
     if cached is not None and cached.stand_in is target:
         raise ConfigurationError(f"{shown} is cached already; give it one cache and one set of options.")
     return target
+
+
+def demand_scope(scope: Any, where: str) -> None:
+    """Refuse what can't open something for each load, before the first load does."""
+    if inspect.isasyncgenfunction(scope) or inspect.isgeneratorfunction(scope):
+        raise ConfigurationError(f"{where}: using() wants a function with @contextlib.asynccontextmanager above it.")
+    if hasattr(type(scope), "__aenter__") or not callable(scope):
+        raise ConfigurationError(
+            f"{where}: using() wants the function that opens a scope, once for each load, and not an opened one; leave "
+            "out its parentheses."
+        )
 
 
 def _shown(target: Any) -> str:

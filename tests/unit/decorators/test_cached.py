@@ -302,6 +302,25 @@ def test_using_needs_a_first_parameter_to_supply(cache):
         cache.using(contextlib.nullcontext)(Method.find)
 
 
+def test_using_needs_a_function_that_opens_a_scope(cache):
+    """A bare generator, an opened scope and a class without one are refused before anything is loaded."""
+
+    async def find(db):
+        return db
+
+    async def bare():
+        yield 1
+
+    opened = contextlib.asynccontextmanager(bare)()
+    for scope, sentence in [
+        (bare, "asynccontextmanager above it"),
+        (opened, "leave out its parentheses"),
+        (7, "function"),
+    ]:
+        with pytest.raises(ConfigurationError, match=sentence):
+            cache.using(scope)(find)
+
+
 # -- life ----------------------------------------------------------------------------------------------------------
 
 
