@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from evercache.core.duration import parse_seconds
-from evercache.testing.servers import RedisCluster, SentinelTrio
-from tests.checker.faults import FAULTS
+from evercache.testing.servers import RedisCluster, SentinelTrio, WaitedInVain
+from tests.checker.faults import FAULTS, PAIRS
 from tests.checker.fleet import Fleet
 from tests.checker.rounds import Round, play
 from tests.checker.sabotage import SABOTAGE
@@ -32,30 +32,64 @@ HIGHEST = ("max_staleness_l1_seconds", "recovery_seconds")
 BEFORE_A_NEW_FLEET = 50
 
 
+class Soak:
+    """What was wished, and what has come of it so far."""
+
+    def __init__(self, wish: Any) -> None:
+        self.wish = wish
+        self.faults = {name: fault for name, fault in (FAULTS | PAIRS).items() if wish.site in fault.sites}
+        if wish.faults:
+            self.faults = {name: (FAULTS | PAIRS)[name] for name in wish.faults.split(",")}
+        self.chance = random.Random(wish.seed)
+        self.cards = _dealt(list(self.faults), self.chance)
+        self.end = time.monotonic() + parse_seconds(wish.duration, "--duration")
+        self.table: dict[str, dict[str, Any]] = {}
+        self.played = self.broken = 0
+
+    def goes_on(self) -> bool:
+        return (
+            not self.played
+            or time.monotonic() < self.end
+            or (bool(self.wish.report) and self.played < len(self.faults))
+        )
+
+    def run(self) -> None:
+        while self.goes_on():
+            with ExitStack() as stack:
+                try:
+                    self._use(stack.enter_context(_fleet(stack, self.wish)))
+                except (AssertionError, WaitedInVain) as stuck:
+                    self.broken += 1
+                    say(f"      BROKEN {stuck}")
+
+    def _use(self, fleet: Fleet) -> None:
+        """Some rounds with one fleet."""
+        before = [child.mebibytes() for child in fleet.children.values()]
+        for _ in range(BEFORE_A_NEW_FLEET):
+            if not self.goes_on():
+                break
+            self.played += 1
+            seconds = self.wish.each * self.chance.uniform(0.7, 1.5)
+            result = play(fleet, self.faults[next(self.cards)], seconds, keep=self.wish.keep)
+            self.broken += bool(result.verdict.violations or result.missing)
+            _tell(self.played, result)
+            _add(self.table, result)
+        after = [child.mebibytes() for child in fleet.children.values()]
+        say(f"      memory of the four processes: {before} MiB before, {after} MiB after")
+
+
 def main() -> int:
     wish = _wish()
-    chance = random.Random(wish.seed)
-    names = wish.faults.split(",") if wish.faults else [name for name, it in FAULTS.items() if wish.site in it.sites]
-    table: dict[str, dict[str, Any]] = {}
-    broken, played, end = 0, 0, time.monotonic() + parse_seconds(wish.duration, "--duration")
-    cards = _dealt(names, chance)
-    say(f"{wish.site}, Δ = {wish.delta:g} s, seed {wish.seed}, {len(names)} faults, for {wish.duration}")
-    while _goes_on(end, played, len(names), report=bool(wish.report)):
-        with ExitStack() as stack:
-            fleet = stack.enter_context(_fleet(stack, wish))
-            for _ in range(BEFORE_A_NEW_FLEET):
-                if not _goes_on(end, played, len(names), report=bool(wish.report)):
-                    break
-                each = wish.each * chance.uniform(0.7, 1.5)
-                result = play(fleet, FAULTS[next(cards)], each, keep=wish.keep)
-                played += 1
-                broken += bool(result.verdict.violations or result.missing)
-                _tell(played, result)
-                _add(table, result)
-    _tell_all(table)
+    soak = Soak(wish)
+    say(f"{wish.site}, Δ = {wish.delta:g} s, seed {wish.seed}, {len(soak.faults)} faults, for {wish.duration}")
+    soak.run()
+    _tell_all(soak.table)
     if wish.report:
-        _report(wish, table)
-    return bool(broken)
+        _report(wish, soak.table)
+    say(
+        f"{soak.played} rounds, {soak.broken} broken" + (f"; their histories are in {wish.keep}" if soak.broken else "")
+    )
+    return bool(soak.broken)
 
 
 def _wish() -> Any:
@@ -78,10 +112,6 @@ def _dealt(names: list[str], chance: random.Random) -> Iterator[str]:
         yield from chance.sample(names, len(names))
 
 
-def _goes_on(end: float, played: int, cards: int, *, report: bool) -> bool:
-    return time.monotonic() < end or (report and played < cards)
-
-
 def _fleet(stack: ExitStack, wish: Any) -> Fleet:
     site: Site
     if wish.site == "cluster":
@@ -96,7 +126,7 @@ def _fleet(stack: ExitStack, wish: Any) -> Fleet:
 def _tell(number: int, result: Round) -> None:
     verdict = result.verdict
     say(
-        f"{number:5} {result.fault:16} {verdict.reads:7} reads {verdict.writes:6} invalidations {verdict.late:5} later "
+        f"{number:5} {result.fault:29} {verdict.reads:7} reads {verdict.writes:6} invalidations {verdict.late:5} later "
         f"{verdict.stale:3} stale  L1 behind by at most {verdict.max_staleness:.3f} s, well after {result.recovery:.3f} s"
     )
     for violation in verdict.violations[:5]:
@@ -118,11 +148,11 @@ def _add(table: dict[str, dict[str, Any]], result: Round) -> None:
 
 def _tell_all(table: dict[str, dict[str, Any]]) -> None:
     say(
-        f"\n{'fault':16}{'rounds':>8}{'reads':>10}{'invalid.':>10}{'later':>8}{'stale':>7}{'broken':>8}{'L1 behind':>11}"
+        f"\n{'fault':29}{'rounds':>8}{'reads':>10}{'invalid.':>10}{'later':>8}{'stale':>7}{'broken':>8}{'L1 behind':>11}"
     )
     for fault, row in sorted(table.items()):
         counts = f"{row['rounds']:8}{row['reads']:10}{row['invalidations']:10}{row['confirmed_later']:8}"
-        say(f"{fault:16}{counts}{row['stale_reads']:7}{row['laws_broken']:8}{row['max_staleness_l1_seconds']:9.3f} s")
+        say(f"{fault:29}{counts}{row['stale_reads']:7}{row['laws_broken']:8}{row['max_staleness_l1_seconds']:9.3f} s")
 
 
 def _report(wish: Any, table: dict[str, dict[str, Any]]) -> None:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import pytest
 
-from tests.checker.faults import FAULTS
+from tests.checker.faults import FAULTS, PAIRS
 from tests.checker.fleet import Fleet
 from tests.checker.rounds import play
 from tests.checker.sites import ClusterSite, SentinelSite, StandaloneSite
 
-SECONDS = 1.5
+SECONDS = 1.2
 DELTA = 0.5
 
 
@@ -99,6 +99,15 @@ def test_lost_writes(shared_fleet, keep, fault):
     of the last invalidations.
     """
     demand(play(shared_fleet.whole(), FAULTS[fault], SECONDS, keep=keep), keep)
+
+
+@pytest.mark.row("PR1", "PR2", "PR4", "FT3", "FT7", "FT9")
+@pytest.mark.parametrize("fault", ["freeze reader + failover", "stop reader + restore redis", "stop writer + evict"])
+def test_two_at_once(shared_fleet, keep, fault):
+    """
+    The same, where a process or its link is away while the server loses what it had: who returns knows nothing of it.
+    """
+    demand(play(shared_fleet.whole(), PAIRS[fault], SECONDS, keep=keep), keep)
 
 
 @pytest.mark.row("PR1", "PR2", "PR4", "FT3", "FT7")

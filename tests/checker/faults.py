@@ -11,6 +11,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -20,11 +21,11 @@ from evercache.testing.servers import RedisServer, wait_until
 from tests.checker.fleet import READERS, WRITER, Child, Fleet
 from tests.checker.sites import ClusterSite, SentinelSite, StandaloneSite
 
-__all__ = ["FAULTS", "Fault"]
+__all__ = ["FAULTS", "PAIRS", "Fault", "both"]
 
 Act = Callable[[Fleet, float, Counter[str]], None]
 STANDALONE, CLUSTER, SENTINEL = "standalone", "cluster", "sentinel"
-FIRST = READERS[0]
+FIRST, SECOND = READERS[0], READERS[1]
 
 
 @dataclass(frozen=True)
@@ -56,11 +57,23 @@ def last(seconds: float) -> None:
 @contextmanager
 def biting(fleet: Fleet, *facts: tuple[str, str]) -> Iterator[None]:
     """Goes on after its block until each process of *facts* has counted something more, by its `state`."""
-    before = [fleet.children[name].ask("state")[what] for name, what in facts]
+    before = [_when_healthy(fleet.children[name])[what] for name, what in facts]
     yield
     for (name, what), number in zip(facts, before, strict=True):
         child = fleet.children[name]
         wait_until(lambda: child.ask("state")[what] > number, f"{name} counts: {what}", every=0.05)  # noqa: B023
+
+
+def _when_healthy(child: Child) -> dict[str, Any]:
+    """Its state, at a moment when it was healthy: a cache that is degraded already can't become it."""
+    states: list[dict[str, Any]] = []
+
+    def is_healthy() -> bool:
+        states.append(child.ask("state"))
+        return bool(states[-1]["status"] == "healthy")
+
+    wait_until(is_healthy, f"{child.name} is healthy", every=0.02)
+    return states[-1]
 
 
 def repeatedly(seconds: float, every: float) -> Iterator[int]:
@@ -208,7 +221,7 @@ def _standalone(fleet: Fleet) -> StandaloneSite:
 def stop_redis(fleet: Fleet, seconds: float, proof: Counter[str]) -> None:
     """SIGSTOP: connections stay, nobody answers; what was sent meanwhile is executed afterwards."""
     server = _one(fleet)
-    with biting(fleet, (FIRST, "degraded"), (WRITER, "pending")):
+    with biting(fleet, (SECOND, "degraded"), (WRITER, "pending")):
         server.pause()
         last(seconds * 0.7)
     for part in (0.1, 0.05):
@@ -223,7 +236,7 @@ def kill_redis(fleet: Fleet, seconds: float, proof: Counter[str]) -> None:
     """`kill -9`, and back with nothing."""
     server = _one(fleet)
     for _ in range(2):
-        with biting(fleet, (FIRST, "degraded"), (WRITER, "pending")):
+        with biting(fleet, (SECOND, "degraded"), (WRITER, "pending")):
             server.kill()
             last(seconds / 4)
         server.start()
@@ -327,3 +340,30 @@ def kill_primary(fleet: Fleet, seconds: float, proof: Counter[str]) -> None:
         site.trio.wait_promoted(instead_of=site.trio.kill_primary())
     proof["primaries replaced"] += 1
     last(seconds)
+
+
+# -- two at once -----------------------------------------------------------------------------------------------------
+
+
+def both(hurts: Fault, breaks: Fault) -> Fault:
+    """*hurts* begins, and while it lasts, *breaks*."""
+
+    def act(fleet: Fleet, seconds: float, proof: Counter[str]) -> None:
+        beside: Counter[str] = Counter()
+        with ThreadPoolExecutor(1) as thread:
+            hurting = thread.submit(hurts.act, fleet, seconds * 1.5, beside)
+            last(seconds / 4)
+            breaks.act(fleet, seconds, proof)
+            hurting.result()
+        proof.update(beside)
+
+    return Fault(f"{hurts.name} + {breaks.name}", act, hurts.proofs + breaks.proofs, (STANDALONE,))
+
+
+PAIRS = {
+    pair.name: pair
+    for hurts in ("stop reader", "stop writer", "freeze reader", "freeze answers")
+    for breaks in ("kill redis", "restore redis", "failover", "flushall", "evict", "trim log", "out of memory")
+    for pair in [both(FAULTS[hurts], FAULTS[breaks])]
+}
+"""One process or its link is away while the server loses something."""

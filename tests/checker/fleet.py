@@ -40,6 +40,7 @@ class Child:
             cwd=ROOT, env=os.environ | {"PYTHONPATH": path}, text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors,
         )  # fmt: skip
+        self._turn = threading.Lock()
         self._answers: queue.Queue[str] = queue.Queue()
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
@@ -51,7 +52,10 @@ class Child:
         self._answers.put("")
 
     def answer(self) -> dict[str, Any]:
-        line = self._answers.get(timeout=PATIENCE)
+        try:
+            line = self._answers.get(timeout=PATIENCE)
+        except queue.Empty:
+            raise AssertionError(f"{self.name} has not answered for {PATIENCE:g} s") from None
         if not line:
             said = self.history.with_suffix(".err").read_text()[-2000:]
             raise AssertionError(f"{self.name} has ended; it said:\n{said}")
@@ -65,8 +69,9 @@ class Child:
         self.process.stdin.flush()
 
     def ask(self, do: str, **more: Any) -> dict[str, Any]:
-        self.tell(do, **more)
-        return self.answer()
+        with self._turn:
+            self.tell(do, **more)
+            return self.answer()
 
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
@@ -74,6 +79,11 @@ class Child:
     def stopped(self) -> bool:
         """Whether it stands still (SIGSTOP)."""
         return os.waitid(os.P_PID, self.process.pid, os.WSTOPPED | os.WNOHANG | os.WNOWAIT) is not None
+
+    def mebibytes(self) -> int:
+        """The memory that it really uses (Linux; elsewhere 0)."""
+        path = Path(f"/proc/{self.process.pid}/statm")
+        return int(path.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") >> 20 if path.exists() else 0
 
     def kill(self) -> None:
         """`kill -9`, and take care of what is left of it."""
