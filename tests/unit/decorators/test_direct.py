@@ -110,7 +110,7 @@ async def test_deleting_drops_every_type_and_tags_drop_many(cache):
     assert await cache.get("key", type=Task) is MISSING
     await cache.invalidate_tags("texts")
     assert await cache.get("other") is MISSING
-    with pytest.raises(ConfigurationError, match="tags of a direct call are texts"):
+    with pytest.raises(ConfigurationError, match="functions and templates belong to decorators"):
         await cache.set("key", 1, tags=[lambda: "tag"])
 
 
