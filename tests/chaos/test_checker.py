@@ -144,7 +144,7 @@ def test_a_cache_that_breaks_a_promise_is_caught(redis_binary, keep, sabotage, f
     confirmation that is none, each breaks R1.
     """
     with Fleet(StandaloneSite(), delta=DELTA, sabotage=sabotage) as fleet:
-        result = play(fleet, FAULTS[fault], SECONDS, patience=1.0, keep=keep)
+        result = play(fleet, FAULTS[fault], 2 * SECONDS, patience=1.0, keep=keep)
     assert any(violation.startswith("R1") for violation in result.verdict.violations)
     assert list(keep.iterdir())
 
@@ -156,5 +156,5 @@ def test_ignoring_a_failover_is_caught(redis_binary, keep):
     is for, and that the failover of this checker really loses writes.
     """
     with Fleet(StandaloneSite(), delta=DELTA, on_failover="ignore") as fleet:
-        result = play(fleet, FAULTS["failover"], SECONDS, patience=1.0, keep=keep)
+        result = play(fleet, FAULTS["failover"], 2 * SECONDS, patience=1.0, keep=keep)
     assert any(violation.startswith("R1") for violation in result.verdict.violations)

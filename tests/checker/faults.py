@@ -173,9 +173,10 @@ def drop(fleet: Fleet, seconds: float, proof: Counter[str]) -> None:
     """Answers to a reader and questions of the writer vanish."""
     before = _dropped(fleet)
     with biting(fleet, (FIRST, "degraded"), (WRITER, "pending")):
-        for name, way in ((FIRST, "down"), (WRITER, "up")):
-            for proxy in fleet.site.proxies[name]:
-                proxy.drop(way)
+        for proxy in fleet.site.proxies[FIRST]:
+            proxy.drop("down")
+        for proxy in fleet.site.proxies[WRITER]:
+            proxy.drop("up")
         last(seconds)
     proof["bytes dropped"] = _dropped(fleet) - before
     fleet.site.heal()

@@ -24,7 +24,12 @@ class FillUnchecked(RedisStore):
         record = command.record
         again = Begin(command.key, record.tags, secrets.token_hex(8).encode(), command.lock, command.terms, force=True)
         begun = await super().execute(partition, again)
-        current = dataclasses.replace(record, namespace=begun.namespace, ban=begun.ban, stamps=begun.stamps)
+        current = dataclasses.replace(
+            record,
+            namespace=begun.namespace or b"",
+            ban=begun.ban or b"",
+            stamps=tuple(stamp or b"" for stamp in begun.stamps),
+        )
         fill = dataclasses.replace(command, record=current, generation=begun.generation or b"")
         return await super().execute(partition, fill)
 
