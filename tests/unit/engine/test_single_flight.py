@@ -10,7 +10,7 @@ from typing import Annotated
 import pytest
 
 from evercache import Cache, Skip
-from evercache.errors import LoadTimeout
+from evercache.errors import ConfigurationError, LoadTimeout
 from tests.support.source import Source, alone, pair_over_memory
 
 
@@ -319,7 +319,7 @@ async def test_a_batch_loader_that_returns_nonsense_fails_its_callers_at_once(ma
     async def load_many(ids):
         return nonsense
 
-    with pytest.raises(AttributeError):
+    with pytest.raises(ConfigurationError, match="mapping"):
         await alone(manual_clock).get_many_or_load("users", [1, 2], load_many)
 
 
