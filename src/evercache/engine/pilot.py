@@ -240,6 +240,7 @@ class Pilot:
             return work(*arguments)
         return await asyncio.to_thread(work, *arguments)
 
+
 def _family(kinds: Iterable[type[BaseException]]) -> Iterator[type[BaseException]]:
     """These exception classes and the ones below them: naming a class means all of them, as in `except`."""
     for kind in kinds:
