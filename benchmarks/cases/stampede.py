@@ -25,7 +25,7 @@ async def run(*, quick: bool) -> dict[str, dict[str, Figure]]:
     results: dict[str, dict[str, Figure]] = {}
     for processes in (1, 4):
         found: dict[str, list[float]] = {}
-        for _ in range(1 if quick else 5):
+        for _ in range(1 if quick else 3):
             for name, value in (await asyncio.to_thread(_once, processes)).items():
                 found.setdefault(name, []).append(value)
         results[f"{processes} processes x {CALLERS // processes}"] = {n: figure(v, n) for n, v in found.items()}
