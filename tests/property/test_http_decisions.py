@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from evercache.http.answer import answer_fields, private_fields
 from evercache.http.conditional import is_not_modified, not_modified_fields
-from evercache.http.credentials import credentials_of
+from evercache.http.credentials import NameList, credentials_of
 from evercache.http.directives import directives_of, request_directives
 from evercache.http.groups import groups_of, invalidated_groups
 from evercache.http.key import Address, content_of, digest_of, host_of, is_allowed_host
@@ -73,7 +73,7 @@ STATUSES = (0, 100, 200, 204, 206, 301, 302, 304, 400, 404, 500, 503, 999)
 def exchange(request, response, update, method, status, policy):
     """Every question of one exchange, in the order in which a cache asks them."""
     asked = request_directives(request)
-    credentials = credentials_of(request, harmless_cookies={"theme"})
+    credentials = credentials_of(request, harmless_cookies=NameList({"theme"}))
     host = host_of(request)
     address = Address(method, "http", host or "", "", b"/a", b"", content_of(request, b"x"))
     is_allowed_host(host or "", ("*.example.com",))
@@ -117,7 +117,7 @@ def check_reuse(kept, use, later):
     """Nothing stale is an answer where stale is forbidden."""
     if kept.fresh_for(NOW + later) <= 0 and not kept.may_be_stale:
         assert use in (Reuse.LOAD, Reuse.REVALIDATE, Reuse.GATEWAY_TIMEOUT)
-    if kept.directives.unqualified("no-cache"):
+    if kept.asks_each_time:
         assert use not in (Reuse.FRESH, Reuse.STALE, Reuse.STALE_WHILE_REVALIDATE)
 
 

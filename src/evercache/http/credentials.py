@@ -7,25 +7,46 @@ application says otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from evercache.http.directives import Directives
-from evercache.http.fields import Fields, folded
+from evercache.http.fields import Fields
 from evercache.http.policy import Audience
 
-__all__ = ["CREDENTIAL_FIELDS", "credentials_of", "may_share"]
+__all__ = ["CREDENTIAL_FIELDS", "NameList", "credentials_of", "may_share"]
 
-CREDENTIAL_FIELDS = (b"authorization", b"proxy-authorization", b"x-api-key", b"x-auth-*")
-"""Fields that identify a user; a star at the end stands for any rest. `Cookie` always does."""
 
+class NameList:
+    """Names, sorted out once for a look on each request; a star at the end of one stands for any rest."""
+
+    __slots__ = ("names", "prefixes")
+
+    def __init__(self, names: Iterable[str]) -> None:
+        given = [name.encode("latin-1") for name in names]
+        self.names = frozenset(name for name in given if not name.endswith(b"*"))
+        self.prefixes = tuple(name[:-1] for name in given if name.endswith(b"*"))
+
+    @classmethod
+    def of_fields(cls, names: Iterable[str]) -> NameList:
+        """Names of header fields, in any case; cookies have one."""
+        return cls(name.lower() for name in names)
+
+    def __contains__(self, name: bytes) -> bool:
+        return name in self.names or name.startswith(self.prefixes)
+
+
+CREDENTIAL_FIELDS = NameList.of_fields(("authorization", "proxy-authorization", "x-api-key", "x-auth-*"))
+"""Fields that identify a user. `Cookie` always does, and needn't be named."""
+
+_NO_NAMES = NameList(())
 _LIFTS = ("must-revalidate", "s-maxage")
 
 
 def credentials_of(
     request: Fields,
     *,
-    names: Collection[bytes] = CREDENTIAL_FIELDS,
-    harmless_cookies: Collection[str] = (),
+    names: NameList = CREDENTIAL_FIELDS,
+    harmless_cookies: NameList = _NO_NAMES,
     session: bool = False,
     user: bool = False,
     certificate: bool = False,
@@ -36,14 +57,14 @@ def credentials_of(
     that can't be read, is a credential. *session*, *user*, *certificate*: what the server knows besides the fields.
     """
     found: dict[str, None] = {}
-    for name, value in folded(request):
-        if name == b"cookie":
-            if not _harmless(value.decode("latin-1"), harmless_cookies):
-                found["cookie"] = None
-        elif any(_named(name, pattern) for pattern in names):
+    for raw, value in request:
+        name = raw.lower()
+        if name in names or (name == b"cookie" and not _harmless(value, harmless_cookies)):
             found[name.decode("latin-1")] = None
-    beside = {"session": session, "user": user, "certificate": certificate}
-    return (*found, *(name for name, there in beside.items() if there))
+    if session or user or certificate:
+        beside = {"session": session, "user": user, "certificate": certificate}
+        found.update((name, None) for name, there in beside.items() if there)
+    return tuple(found)
 
 
 def may_share(credentials: Collection[str], directives: Directives, audience: Audience) -> bool:
@@ -53,18 +74,7 @@ def may_share(credentials: Collection[str], directives: Directives, audience: Au
     return directives.allows("public") or any(name in directives for name in _LIFTS)
 
 
-def _named(name: bytes, pattern: bytes) -> bool:
-    return name.startswith(pattern[:-1]) if pattern.endswith(b"*") else name == pattern
-
-
-def _harmless(cookies: str, names: Collection[str]) -> bool:
+def _harmless(cookies: bytes, names: NameList) -> bool:
     """Whether each cookie is on the list; a piece without `=` has no name that could be (RFC 6265 §4.2.1)."""
-    pieces = [piece.strip() for piece in cookies.split(";")]
-    return all(_on_list(piece, names) for piece in pieces if piece)
-
-
-def _on_list(piece: str, names: Collection[str]) -> bool:
-    name, equals, _ = piece.partition("=")
-    if not equals:
-        return False
-    return any(name.startswith(known[:-1]) if known.endswith("*") else name == known for known in names)
+    pieces = [piece.strip() for piece in cookies.split(b";")]
+    return all(b"=" in piece and piece.partition(b"=")[0] in names for piece in pieces if piece)

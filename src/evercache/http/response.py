@@ -20,6 +20,7 @@ class StoredResponse:
 
     - fields: what may be replayed; `Age` is not among them, for it is counted from *age* and *received*.
     - stale_while_revalidate, stale_if_error: how long after the end of freshness; 0 where stale is forbidden.
+    - asks_each_time: whether it may only be used after asking the application (`no-cache`).
     - may_be_stale: whether the response may be used at all when it is no longer fresh.
     """
 
@@ -29,6 +30,7 @@ class StoredResponse:
     lifetime: Lifetime
     age: float
     received: float
+    asks_each_time: bool
     may_be_stale: bool
     stale_while_revalidate: float
     stale_if_error: float
@@ -61,6 +63,7 @@ def arrived(status: int, fields: Fields, policy: Policy, *, requested: float, re
         lifetime=lifetime_of(status, fields, directives, received, policy),
         age=age_on_arrival(fields, requested, received),
         received=received,
+        asks_each_time=directives.unqualified("no-cache"),
         may_be_stale=stale,
         stale_while_revalidate=_window(directives, "stale-while-revalidate", policy.stale_while_revalidate) * stale,
         stale_if_error=_window(directives, "stale-if-error", policy.stale_if_error) * stale,

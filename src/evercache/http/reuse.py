@@ -42,7 +42,7 @@ class AfterFailure(Enum):
 def decide(stored: StoredResponse | None, request: Directives, now: float, policy: Policy) -> Reuse:
     """What to do about a request for which *stored* was selected (None: nothing was)."""
     found = Reuse.LOAD if stored is None else _use(stored, request, now, policy)
-    if found in (Reuse.REVALIDATE, Reuse.LOAD) and "only-if-cached" in request:
+    if (found is Reuse.REVALIDATE or found is Reuse.LOAD) and "only-if-cached" in request:
         return Reuse.GATEWAY_TIMEOUT
     return found
 
@@ -60,19 +60,17 @@ def after_failure(
     if policy.honor_request and stored.may_be_stale:  # RFC 5861 §4: a request may allow it as well
         window = max(window, request.seconds("stale-if-error") or 0)
     demanded = policy.honor_request and "no-cache" in request
-    if not demanded and not stored.directives.unqualified("no-cache") and -stored.fresh_for(now) < window:
+    if not demanded and not stored.asks_each_time and -stored.fresh_for(now) < window:
         return AfterFailure.STALE
     return AfterFailure.FORWARD if answered or stored.may_be_stale else AfterFailure.GATEWAY_TIMEOUT
 
 
 def _use(stored: StoredResponse, request: Directives, now: float, policy: Policy) -> Reuse:
-    ask = Reuse.REVALIDATE if stored.has_validator else Reuse.LOAD
-    if stored.directives.unqualified("no-cache"):
-        return ask
-    left = stored.fresh_for(now)
-    if policy.honor_request:
-        return _use_as_asked(stored, request, now) or ask
-    return _by_age(stored, left) or ask
+    if not stored.asks_each_time:
+        use = _use_as_asked(stored, request, now) if policy.honor_request else _by_age(stored, stored.fresh_for(now))
+        if use is not None:
+            return use
+    return Reuse.REVALIDATE if stored.has_validator else Reuse.LOAD
 
 
 def _by_age(stored: StoredResponse, left: float) -> Reuse | None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from enum import Enum
 from urllib.parse import quote
 
+from evercache.http.response import StoredResponse
 from evercache.http.structured import Bare, Token, serialize
 
-__all__ = ["Forwarded", "cache_status"]
+__all__ = ["Forwarded", "cache_status", "why_forwarded"]
 
 
 class Forwarded(Enum):
@@ -21,6 +22,14 @@ class Forwarded(Enum):
     REQUEST = "request"
     STALE = "stale"
     PARTIAL = "partial"
+
+
+def why_forwarded(stored: StoredResponse | None, now: float, *, known_url: bool) -> Forwarded:
+    """Why *stored* (None: nothing was selected) didn't answer. *known_url*: other variants of it are stored."""
+    if stored is None:
+        return Forwarded.VARY_MISS if known_url else Forwarded.URI_MISS
+    usable = stored.fresh_for(now) > 0 and not stored.asks_each_time
+    return Forwarded.REQUEST if usable else Forwarded.STALE
 
 
 def cache_status(

@@ -11,7 +11,7 @@ from collections.abc import Collection
 from enum import Enum
 
 from evercache.http.credentials import may_share
-from evercache.http.directives import Directives, request_directives
+from evercache.http.directives import request_directives
 from evercache.http.fields import Fields, has, listed
 from evercache.http.lifetime import HEURISTIC_STATUSES, Source
 from evercache.http.policy import Policy
@@ -108,10 +108,6 @@ def _is_useful(stored: StoredResponse) -> bool:
     """Whether any later request could be answered: the response is fresh, may be used stale, or can be validated and
     was meant to be."""
     if stored.lifetime.source is Source.NOBODY:
-        return stored.has_validator and _asks_for_validation(stored.directives)
+        return stored.has_validator and stored.asks_each_time
     longest = max(stored.stale_while_revalidate, stored.stale_if_error)
     return stored.has_validator or stored.fresh_for(stored.received) + longest > 0
-
-
-def _asks_for_validation(directives: Directives) -> bool:
-    return directives.unqualified("no-cache")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from evercache.http.credentials import credentials_of, may_share
+from evercache.http.credentials import NameList, credentials_of, may_share
 from evercache.http.directives import NO_DIRECTIVES, directives_of
 from evercache.http.policy import Audience
 from tests.unit.http.heads import head
@@ -26,6 +26,13 @@ def test_sec2_what_identifies_a_user(line, expected):
     assert credentials_of(head(line)) == expected
 
 
+def test_sec2_an_application_names_its_own_fields():
+    """In any case; a star stands for any rest, and cookies still count."""
+    names = NameList.of_fields(("X-Tenant", "X-Sso-*"))
+    asked = head("x-tenant: 1", "X-SSO-User: 2", "Authorization: 3", "Cookie: 4=5")
+    assert credentials_of(asked, names=names) == ("x-tenant", "x-sso-user", "cookie")
+
+
 def test_sec2_what_the_server_knows_besides():
     """A session, a user, a certificate."""
     assert credentials_of([], session=True, user=True, certificate=True) == ("session", "user", "certificate")
@@ -46,13 +53,15 @@ def test_sec2_what_the_server_knows_besides():
 )
 def test_sec2_cookies_on_the_list_identify_nobody(cookies, harmless):
     """Each one must be on it; what can't be read could be anything."""
-    found = credentials_of(head(f"Cookie: {cookies}"), harmless_cookies={"theme", "_ga*"})
+    found = credentials_of(head(f"Cookie: {cookies}"), harmless_cookies=NameList({"theme", "_ga*"}))
     assert (found == ()) is harmless
 
 
 def test_sec2_of_two_cookie_lines_each_counts():
     """HTTP/2 sends them apart."""
-    assert credentials_of(head("Cookie: theme=1", "Cookie: session=1"), harmless_cookies={"theme"}) == ("cookie",)
+    assert credentials_of(head("Cookie: theme=1", "Cookie: session=1"), harmless_cookies=NameList({"theme"})) == (
+        "cookie",
+    )
 
 
 @pytest.mark.parametrize(

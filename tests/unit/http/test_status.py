@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evercache.http.status import Forwarded, cache_status
+from evercache.http.status import Forwarded, cache_status, why_forwarded
 from evercache.http.structured import Token, parse_list
+from tests.unit.http.heads import NOW, stored
 
 
 def test_a8_a_hit():
@@ -26,6 +27,16 @@ def test_a8_all_that_can_be_said():
         "evercache", Forwarded.STALE, forwarded_status=304, ttl=5, stored=True, collapsed=True, key="/a", detail="x"
     )
     assert said == b'evercache;fwd=stale;fwd-status=304;ttl=5;stored;collapsed;key="/a";detail=x'
+
+
+def test_a8_why_a_request_went_on():
+    """RFC 9211 §2.2: nothing of this URL, no such variant, not fresh, or the request wouldn't have it."""
+    fresh, asked_about = stored("Cache-Control: max-age=9"), stored("Cache-Control: no-cache, max-age=9")
+    assert why_forwarded(None, NOW, known_url=False) is Forwarded.URI_MISS
+    assert why_forwarded(None, NOW, known_url=True) is Forwarded.VARY_MISS
+    assert why_forwarded(fresh, NOW, known_url=True) is Forwarded.REQUEST
+    assert why_forwarded(fresh, NOW + 9, known_url=True) is Forwarded.STALE
+    assert why_forwarded(asked_about, NOW, known_url=True) is Forwarded.STALE
 
 
 def test_a5_a_cache_that_failed_says_so():

@@ -58,6 +58,13 @@ def test_h8_a_304_without_date_makes_the_response_new():
     assert arrived(200, merged, Policy(), requested=NOW, received=NOW).fresh_for(NOW) == 9
 
 
+def test_h8_the_date_of_a_304_is_the_date_of_the_response():
+    """From then on it has been true."""
+    old, new = f"Date: {format_date(NOW - 99)}", f"Date: {format_date(NOW - 2)}"
+    merged = merged_fields(head(old, "Cache-Control: max-age=9"), head(new))
+    assert arrived(200, merged, Policy(), requested=NOW, received=NOW).fresh_for(NOW) == 7
+
+
 def test_h8_a_304_may_forbid_storing():
     """Whether the response may be stored is asked anew."""
     merged = merged_fields(head("Cache-Control: max-age=9"), head("Cache-Control: no-store"))
