@@ -214,16 +214,16 @@ class Course:
 
     def _judge(self, flight: Flight, ask: Ask, ticket: _Ticket, looked: Any, known: tuple[bytes, ...]) -> Flow:
         """The landing that a stored record gives, or None; a record that is no good is remembered as seen."""
-        record: Record | None = looked.record
-        if record is None:
+        found: Record | None = looked.record
+        if found is None:
             if looked.corrupt:
                 ticket.cause = "corrupt"
             return None
-        ticket.seen = record.fill
-        proof = yield from self._prove(flight, ask, ticket, looked, known)
-        if proof is None:
+        ticket.seen = found.fill
+        proved: tuple[Proof, Record] | None = yield from self._prove(flight, ask, ticket, looked, known)
+        if proved is None:
             return None
-        proof, record = proof
+        proof, record = proved
         ticket.seen = record.fill
         age = ask.age(record)
         if proof is Proof.EXPIRED and age in (Age.FRESH, Age.EARLY):
