@@ -89,8 +89,11 @@ def _use_as_asked(stored: StoredResponse, request: Directives, now: float) -> Re
     oldest, spare = request.seconds("max-age"), request.seconds("min-fresh")
     if (oldest is not None and stored.age_at(now) > oldest) or (spare is not None and left < spare):
         return None
-    if left <= 0 and stored.may_be_stale and "max-stale" in request and -left <= _longest_stale(request):
-        return Reuse.STALE
+    if left <= 0 and "max-stale" in request:
+        if stored.may_be_stale and -left <= _longest_stale(request):
+            return Reuse.STALE
+    elif left <= 0 and oldest is not None:  # RFC 9111 §5.2.1.1: who says max-age wants nothing stale
+        return None
     return _by_age(stored, left)
 
 

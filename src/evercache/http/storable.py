@@ -108,6 +108,7 @@ def _is_useful(stored: StoredResponse) -> bool:
     """Whether any later request could be answered: the response is fresh, may be used stale, or can be validated and
     was meant to be."""
     if stored.lifetime.source is Source.NOBODY:
-        return stored.has_validator and stored.asks_each_time
+        cacheable = stored.status in HEURISTIC_STATUSES or stored.directives.allows("public")
+        return cacheable and stored.has_validator and stored.asks_each_time
     longest = max(stored.stale_while_revalidate, stored.stale_if_error)
     return stored.has_validator or stored.fresh_for(stored.received) + longest > 0

@@ -4,9 +4,10 @@ Two levels: a URL has a set of field names that its responses were seen to vary 
 normalised values of these fields. The set only grows: a response that names fewer fields still lies under all of them.
 
 Values are normalised only where the meaning is known to stay the same: lines are joined and trimmed; `Accept-Encoding`
-is reduced to the codings in use, by preference; `Accept-Language` to its ranges, by preference. Reducing has a price,
-and `codings_fit` pays it: an application that answers `gzip;q=0` with gzip would otherwise leave a compressed body where
-clients that can't read it look.
+is reduced to the codings in use, by preference; `Accept-Language` to its ranges, by preference, where ranges of one
+weight keep their order, for many applications take the first. Reducing has a price, and `codings_fit` pays it: an
+application that answers `gzip;q=0` with gzip would otherwise leave a compressed body where clients that can't read it
+look.
 """
 
 from __future__ import annotations

@@ -112,6 +112,14 @@ def test_rfc9111_5_2_1_what_a_client_may_ask_where_the_rule_lets_it(asked, after
     assert use(cached("max-age=10"), after, asked, HONOR) is expected
 
 
+def test_rfc9111_5_2_1_1_who_says_max_age_wants_nothing_stale():
+    """Unless max-stale says how much."""
+    response = cached("max-age=10, stale-while-revalidate=99")
+    assert use(response, 15, "x", HONOR) is Reuse.STALE_WHILE_REVALIDATE
+    assert use(response, 15, "max-age=50", HONOR) is Reuse.LOAD
+    assert use(response, 15, "max-age=50, max-stale=9", HONOR) is Reuse.STALE
+
+
 def test_rfc5861_4_a_request_may_allow_stale_after_an_error():
     """Where requests are honoured; one with no-cache wants no answer of the cache at all."""
     assert failed(cached("max-age=10"), 12, "stale-if-error=5", HONOR) is AfterFailure.STALE

@@ -150,6 +150,8 @@ def test_sec1_without_freshness_nothing_is_stored():
     assert refusal('ETag: "a"', policy=Policy()) is Refusal.NO_FRESHNESS
     assert refusal("Cache-Control: no-cache", policy=Policy()) is Refusal.NO_FRESHNESS
     assert refusal("Cache-Control: no-cache", 'ETag: "a"', policy=Policy()) is None
+    assert refusal("Cache-Control: no-cache", 'ETag: "a"', policy=Policy(), status=302) is Refusal.NO_FRESHNESS
+    assert refusal("Cache-Control: no-cache, public", 'ETag: "a"', policy=Policy(), status=302) is None
     assert refusal("Cache-Control: max-age=0", 'ETag: "a"') is None
     assert refusal("Cache-Control: max-age=0, stale-while-revalidate=5") is None
     assert refusal("Cache-Control: max-age=5", "Age: 5") is Refusal.NO_FRESHNESS
