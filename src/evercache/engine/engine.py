@@ -145,7 +145,7 @@ class Engine:
         store = self._make_store()
         self._renew_leases(store.partitions)
         self._store = store
-        self._repeater = Repeater(self.clock, self.journal, store, self._airfields.here())
+        self._repeater = Repeater(self.clock, self.journal, store, self._airfields.here(), self.settled)
         # Before the start nobody knew where a key lives.
         self.journal.sort(self._places, self.invalidator.distrust)
         try:

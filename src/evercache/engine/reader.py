@@ -108,12 +108,22 @@ class Reader:
                 if not storing.cancelled():
                     raise  # we were cancelled; the value is being stored all the same
                 return bool(await self.invalidator.keys([request.key.id]))
+            self._replaced(flight, request)
         else:
             confirmed = not engine.shares or bool(await self.invalidator.keys([request.key.id]))
             flight.proved, flight.since = ask.alone and engine.enabled, engine.l1.counter
         if flight.proved and site.policy.l1:
             self.nearby.insert(site, key, request, flight, landing, {*flight.tags, *loaded.tags})
         return confirmed
+
+    def _replaced(self, flight: Flight, request: Request) -> None:
+        """The store has the new value. A look that was sent before may only land now: what it brings is no longer taken
+        into L1, and what it has already put there leaves. The new value goes in if nothing else has touched it."""
+        key, l1 = request.key, self.engine.l1
+        untouched = l1.untouched(flight.since, key.id, flight.tags, lambda: key.text)
+        self.invalidator.doom([LogRecord("k", key.id)])
+        flight.proved = flight.proved and untouched
+        flight.since = l1.counter
 
     async def _deliver(self, storing: Coroutine[Any, Any, Landing], key: bytes) -> tuple[Landing, bool]:
         """Store a given value, or see to it that the old one is gone; also when nobody waits for it any more."""

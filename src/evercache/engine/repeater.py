@@ -7,6 +7,7 @@ partitions that are trusted all along: one command was lost, or refused, and not
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Sequence
 
 from evercache.core.clock import Clock
 from evercache.core.journal import Journal
@@ -21,13 +22,22 @@ FIRST, LONGEST = 0.05, 1.0
 
 
 class Repeater:
-    """Repeats the journal for one store. Its task belongs to the airfield of the store's loop."""
+    """Repeats the journal for one store. Its task belongs to the airfield of the store's loop; *settled* is told what is
+    confirmed."""
 
-    def __init__(self, clock: Clock, journal: Journal, store: Store, airfield: Airfield) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        journal: Journal,
+        store: Store,
+        airfield: Airfield,
+        settled: Callable[[int, Sequence[int]], None],
+    ) -> None:
         self._clock = clock
         self._journal = journal
         self._store = store
         self._airfield = airfield
+        self._settled = settled
         self._task: asyncio.Task[None] | None = None
 
     def begin(self) -> None:
@@ -57,5 +67,5 @@ class Repeater:
                 await self._store.execute(partition, command)
             except StoreUnavailable:
                 return False
-            self._journal.settle(partition, (operation,))
+            self._settled(partition, (operation,))
         return bool(owed)
