@@ -192,7 +192,8 @@ class Batch:
         spawn: Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]],
         gate: Gate,
     ) -> None:
-        self._load_many = load_many
+        # What users return is looked at before it is believed.
+        self._load_many: Callable[[list[Any]], Awaitable[object]] = load_many
         self._open = set(wanted)
         self._sleep = sleep
         self._spawn = spawn
@@ -236,7 +237,7 @@ class Batch:
     async def _run(self, asked: dict[Any, asyncio.Future[Any]]) -> None:
         try:
             async with self._gate.turn():
-                returned: object = await self._load_many(list(asked))
+                returned = await self._load_many(list(asked))
             if not isinstance(returned, Mapping):
                 raise ConfigurationError(f"load_many returned a {type(returned).__name__}; return a mapping by id.")
             values = cast("Mapping[Any, Any]", returned)
