@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterable, Mapping
-from typing import Any, cast
+from typing import Any
 
 from evercache.core.course import Loaded
 from evercache.core.keys import part
@@ -240,7 +240,7 @@ class Batch:
                 returned = await self._load_many(list(asked))
             if not isinstance(returned, Mapping):
                 raise ConfigurationError(f"load_many returned a {type(returned).__name__}; return a mapping by id.")
-            values = cast("Mapping[Any, Any]", returned)
+            values: Mapping[Any, Any] = returned
             answers = {id: values.get(id, MISSING) for id in asked}
         except (asyncio.CancelledError, KeyboardInterrupt, SystemExit, GeneratorExit):
             for future in asked.values():
