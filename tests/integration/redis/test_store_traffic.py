@@ -110,6 +110,7 @@ async def test_cancelling_one_caller_harms_no_other(redis_url, redis_namespace):
         assert ears.reasons() == []
 
 
+@pytest.mark.expects_logs
 async def test_bytes_that_are_no_entry_are_a_miss(redis_server, redis_url, redis_namespace):
     """
     A damaged entry is absent to Look, and Begin goes on as if it weren't there.
