@@ -36,12 +36,16 @@ bench: $(VENV)/.dev  ## the benchmarks; figures only count on a quiet machine
 	$(RUN) -m benchmarks.run
 
 soak: DURATION ?= 10m
-soak: $(VENV)/.dev  ## faults and load for a long time (DURATION=10m)
+soak: SCHEDULES ?= 300000
+soak: $(VENV)/.dev  ## the simulation at length, then faults and load for a long time (SCHEDULES=300000 DURATION=10m)
+	$(NICE) $(RUN) -m tests.simulation --schedules $(SCHEDULES)
 	$(NICE) $(RUN) -m tests.soak --duration $(DURATION)
 
 docs: $(VENV)/.dev  ## write the generated reference pages, then check every link
 	$(RUN) tools/gen_requirements.py
 	$(RUN) tools/gen_reference.py
+	$(RUN) -m benchmarks.run --page
+	$(RUN) tools/gen_figures.py
 	$(RUN) tools/check_links.py
 
 changelog: $(VENV)/.dev  ## what the next release would say

@@ -88,6 +88,8 @@ CHECKS = (
     Stage("types: basedpyright", (program("basedpyright"),), STRICT),
     Stage("requirements page", python("tools/gen_requirements.py", "--check")),
     Stage("reference pages", python("tools/gen_reference.py", "--check")),
+    Stage("benchmarks page", python("-m", "benchmarks.run", "--check")),
+    Stage("figures", python("tools/gen_figures.py", "--check")),
     Stage("links", python("tools/check_links.py")),
 )
 UNIT = (
