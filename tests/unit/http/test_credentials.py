@@ -35,6 +35,9 @@ def test_sec2_an_application_names_its_own_fields():
 
 def test_sec2_what_the_server_knows_besides():
     """A session, a user, a certificate."""
+    assert credentials_of([], session=True) == ("session",)
+    assert credentials_of([], user=True) == ("user",)
+    assert credentials_of([], certificate=True) == ("certificate",)
     assert credentials_of([], session=True, user=True, certificate=True) == ("session", "user", "certificate")
 
 

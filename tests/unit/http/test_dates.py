@@ -64,6 +64,7 @@ def test_h1_anything_else_is_no_date(text):
 def test_rfc9110_a_year_of_two_digits_is_at_most_fifty_years_ahead():
     """What would be farther ahead is the last past year with these digits."""
     assert format_date(parse_date("Friday, 01-Jan-70 00:00:00 GMT", NOW)) == "Wed, 01 Jan 2070 00:00:00 GMT"
+    assert format_date(parse_date("Friday, 01-Jan-73 00:00:00 GMT", NOW)) == "Sun, 01 Jan 2073 00:00:00 GMT"
     assert format_date(parse_date("Friday, 01-Jan-74 00:00:00 GMT", NOW)) == "Tue, 01 Jan 1974 00:00:00 GMT"
 
 

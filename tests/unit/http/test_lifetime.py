@@ -71,6 +71,14 @@ def test_h2_an_overriding_rule_goes_first_and_a_shortening_one_takes_the_less():
     assert lifetime("Cache-Control: max-age=90", policy=shorten) == (60, Source.RULE)
 
 
+def test_sec5_only_the_response_itself_is_explicit():
+    """A rule and a guess are not its word."""
+    said = [(EXPIRES,), ("Cache-Control: max-age=1",), ("Cache-Control: s-maxage=1",)]
+    assert all(stored(*lines, policy=RULE).lifetime.explicit for lines in said)
+    assert not stored(policy=RULE).lifetime.explicit
+    assert not stored(policy=Policy()).lifetime.explicit
+
+
 def test_h2_guesses_are_off_until_asked_for():
     """RFC 9111 §4.2.2: a part of the time without a change, a day at most, and only for a status that allows it."""
     line = f"Last-Modified: {format_date(NOW - 1000)}"

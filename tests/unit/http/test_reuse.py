@@ -10,6 +10,7 @@ from evercache.http.reuse import AfterFailure, Reuse, after_failure, decide
 from tests.unit.http.heads import NOW, head, stored
 
 PLAIN, HONOR = Policy(), Policy(honor_request=True)
+UNKNOWN = "x"  # a directive that nobody knows
 
 
 def use(response, after, asked="", policy=PLAIN):
@@ -117,6 +118,8 @@ def test_rfc9111_5_2_1_1_who_says_max_age_wants_nothing_stale():
     response = cached("max-age=10, stale-while-revalidate=99")
     assert use(response, 15, "x", HONOR) is Reuse.STALE_WHILE_REVALIDATE
     assert use(response, 15, "max-age=50", HONOR) is Reuse.LOAD
+    assert use(response, 10, "max-age=50", HONOR) is Reuse.LOAD
+    assert use(response, 10, "max-age=50, max-stale=9", HONOR) is Reuse.STALE
     assert use(response, 15, "max-age=50, max-stale=9", HONOR) is Reuse.STALE
 
 
@@ -132,6 +135,7 @@ def test_rfc8246_2_immutable_needs_no_asking_while_it_is_fresh():
     assert use(response, 5, "max-age=0", HONOR) is Reuse.FRESH
     assert use(response, 5, "no-cache", HONOR) is Reuse.LOAD
     assert use(response, 15, "max-age=0", HONOR) is Reuse.LOAD
+    assert use(response, 10, UNKNOWN, HONOR) is Reuse.LOAD
 
 
 def test_sec13_only_if_cached_is_always_heard():
