@@ -131,7 +131,7 @@ class Process(Writer):
         if joinable:
             self.flights.depart(flight)
         else:
-            self.flights.airborne.add(flight)
+            self.flights.take_off(flight)
         ask = self.ask(key, declared, remembered, behind=behind, force=force)
         self.world.spawn(self.fly(key, flight, self.course.fly(flight, ask)), self, f"flight {key!r}")
         return flight

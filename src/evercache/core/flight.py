@@ -17,7 +17,7 @@ begins after the reader's arrival. Flights without a shared store behind them (o
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
@@ -109,11 +109,16 @@ class Flight:
 
 
 class Flights:
-    """All flights of one process: the joinable one of each key, and everything in the air."""
+    """All flights of one process: the joinable one of each key, and everything in the air.
+
+    Those in the air are also found by their place, their id and their tags: an invalidation costs what it concerns,
+    however many flights there are. Only patterns and the namespace walk through all of them.
+    """
 
     def __init__(self) -> None:
         self.joinable: dict[Hashable, Flight] = {}
         self.airborne: set[Flight] = set()
+        self._found: dict[tuple[str, Hashable], set[Flight]] = {}
 
     def board(self, key: Hashable) -> Flight | None:
         """The flight of *key* that may still be joined."""
@@ -122,7 +127,13 @@ class Flights:
     def depart(self, flight: Flight) -> None:
         """A new flight; later arrivals join it."""
         self.joinable[flight.key] = flight
+        self.take_off(flight)
+
+    def take_off(self, flight: Flight) -> None:
+        """A new flight that nobody joins."""
         self.airborne.add(flight)
+        for name in _names(flight):
+            self._found.setdefault(name, set()).add(flight)
 
     def close(self, flight: Flight) -> None:
         """Nobody joins any more: its load has ended, or it is doomed."""
@@ -131,19 +142,39 @@ class Flights:
 
     def overtake(self, key: Hashable) -> None:
         """Somebody wants a newer value of *key*: nobody boards the older flights, and L1 takes nothing from them."""
-        for flight in tuple(self.airborne):
-            if flight.key == key:
-                flight.doomed = True
-                self.close(flight)
+        self._doom(tuple(self._found.get(("p", key), ())))
 
     def land(self, flight: Flight, landing: Landing) -> None:
         flight.landing = landing
         self.close(flight)
         self.airborne.discard(flight)
+        for name in _names(flight):
+            found = self._found.get(name)
+            if found is not None:
+                found.discard(flight)
+                if not found:
+                    del self._found[name]
 
     def doom(self, record: LogRecord) -> None:
         """An own invalidation: nobody boards the flights it concerns, and L1 takes nothing from them."""
-        for flight in tuple(self.airborne):
-            if flight.concerned_by(record):
-                flight.doomed = True
-                self.close(flight)
+        if record.kind in "kxty":
+            concerned = tuple(self._found.get((_KINDS[record.kind], record.name), ()))
+        else:
+            concerned = tuple([flight for flight in tuple(self.airborne) if flight.concerned_by(record)])
+        self._doom(concerned)
+
+    def _doom(self, flights: Iterable[Flight]) -> None:
+        for flight in flights:
+            flight.doomed = True
+            self.close(flight)
+
+
+_KINDS = {"k": "k", "x": "k", "t": "t", "y": "t"}
+
+
+def _names(flight: Flight) -> list[tuple[str, Hashable]]:
+    """What a flight is found by: place, id, tags."""
+    names: list[tuple[str, Hashable]] = [("p", flight.key), *[("t", tag) for tag in flight.tags]]
+    if flight.store_key is not None:
+        names.append(("k", flight.store_key.id))
+    return names

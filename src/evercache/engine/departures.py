@@ -72,7 +72,7 @@ class Departures:
             # A load that began before may end after this one, and would bring the older value back.
             for field in self.engine.airfields():
                 field.flights.overtake(flight.key)
-            airfield.flights.airborne.add(flight)
+            airfield.flights.take_off(flight)
         else:
             airfield.flights.depart(flight)
         task = airfield.spawn(self._fly(airfield, flight, ask, pilot, site, key, request), "flight")

@@ -31,6 +31,9 @@ from evercache.errors import InvalidationPending, StoreUnavailable
 
 __all__ = ["Confirmation", "Invalidator"]
 
+AT_ONCE = 1024
+"""Commands of one call that are under way together: a fraction of what a connection to Redis lets wait."""
+
 
 class Confirmation(Enum):
     """What is known about an invalidation when the call returns.
@@ -114,9 +117,22 @@ class Invalidator:
     async def _send_all(
         self, records: Sequence[LogRecord], orders: Sequence[tuple[int, Command[None]]]
     ) -> Confirmation:
-        sent = await asyncio.gather(*(self._send(partition, command) for partition, command in orders))
+        confirmed = True
+        for begin in range(0, len(orders), AT_ONCE):
+            confirmed = await self._send_some(orders, begin) and confirmed
         self.doom(records)
-        return Confirmation.CONFIRMED if all(sent) else Confirmation.PENDING
+        return Confirmation.CONFIRMED if confirmed else Confirmation.PENDING
+
+    async def _send_some(self, orders: Sequence[tuple[int, Command[None]]], begin: int) -> bool:
+        end = begin + AT_ONCE
+        try:
+            return all(
+                await asyncio.gather(*(self._send(partition, command) for partition, command in orders[begin:end]))
+            )
+        except asyncio.CancelledError:
+            for partition, command in orders[end:]:
+                self.engine.journal.note(partition, command, self.distrust)
+            raise
 
     async def _send(self, partition: int, command: Command[None]) -> bool:
         try:
@@ -129,12 +145,13 @@ class Invalidator:
             return False
         return True
 
-    def doom(self, records: Iterable[LogRecord]) -> None:
+    def doom(self, records: Sequence[LogRecord]) -> None:
         """Forget it here: in L1, and in the flights of every loop."""
         engine = self.engine
         for record in records:
             engine.l1.apply(record)
-            for airfield in engine.airfields():
+        for airfield in engine.airfields():
+            for record in records:
                 airfield.flights.doom(record)
 
     def _count(self, kind: str, count: int, confirmation: Confirmation, started: float, *, soft: bool) -> None:

@@ -115,7 +115,7 @@ class _Member:
         elif records:
             self._positions[number] = records[-1][0]
             listener.logged(number, [record for _, record in records])
-        woken = [(at, key) for at, key in partition.wakes if at > self._wakes[number]]
+        woken = partition.woken_since(self._wakes[number])
         if woken:
             self._wakes[number] = woken[-1][0]
             listener.woken(number, [key for _, key in woken])

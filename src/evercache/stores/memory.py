@@ -7,6 +7,7 @@ behave like several processes over one Redis, without a server.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -118,8 +119,13 @@ class Partition:
     def read_log(self, position: bytes) -> tuple[bool, list[tuple[bytes, LogRecord]]]:
         """Whether *position* is still in the log, and the records behind it."""
         at = int(position)
-        present = any(number == at for number, _ in self.log)
-        return present, [(b"%d" % number, record) for number, record in self.log if number > at]
+        later = bisect_right(self.log, at, key=_number)
+        present = later > 0 and self.log[later - 1][0] == at
+        return present, [(b"%d" % number, record) for number, record in self.log[later:]]
+
+    def woken_since(self, position: int) -> list[tuple[int, bytes]]:
+        """Whose waiters were woken after *position*."""
+        return self.wakes[bisect_right(self.wakes, position, key=_number) :]
 
     def _wake(self, key: bytes) -> None:
         if self.data.pop(("w", key), None) is not None:
@@ -302,6 +308,10 @@ class Partition:
         self.log.clear()
         self.wakes.clear()
         self.bans.clear()
+
+
+def _number(numbered: tuple[int, object]) -> int:
+    return numbered[0]
 
 
 _DISPATCH: dict[type, Callable[[Partition, Any], Any]] = {

@@ -148,3 +148,22 @@ def test_one_cache_in_one_loop_after_the_other(redis_server, redis_url, redis_na
     answers = [asyncio.run(once()) for _ in range(3)]
     assert answers[0] == answers[1] == answers[2]
     assert source.loads == 20
+
+
+@pytest.mark.row("S2.6", "PR1")
+async def test_twenty_thousand_tags_in_one_call_are_confirmed(redis_url, redis_namespace):
+    """
+    More tags than may wait on one wire: none is refused, all are confirmed, and the other process reads anew.
+    """
+    source = Source()
+    async with (
+        opened_cache(redis_url, redis_namespace) as (one, _),
+        opened_cache(redis_url, redis_namespace) as (two, _),
+    ):
+        thing = source.on(two, l1=False)
+        for number in (0, 19_999):
+            await thing(number)
+        source.version = 1
+        assert await one.invalidate_tags(*(f"thing:{n}" for n in range(20_000))) is Confirmation.CONFIRMED
+        assert one.health().owed == 0
+        assert [(await thing(number))["version"] for number in (0, 19_999)] == [1, 1]

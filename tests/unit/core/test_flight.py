@@ -101,3 +101,25 @@ def test_ticks_never_repeat():
     """Arrivals and commands of one process are ordered."""
     ticks = Ticks()
     assert [ticks.next() for _ in range(3)] == [1, 2, 3]
+
+
+def test_what_has_landed_is_not_found_any_more():
+    """The ways to find a flight end with it, also where two share a tag."""
+    flights, first, second = Flights(), Flight("one", (b"t",), KEY), Flight("two", (b"t",), KEY)
+    flights.depart(first)
+    flights.take_off(second)
+    flights.land(first, Landing())
+    flights.doom(LogRecord("t", b"t"))
+    assert (first.doomed, second.doomed) == (False, True)
+    flights.land(second, Landing())
+    assert not flights._found
+
+
+def test_overtaking_dooms_the_flights_of_one_place_only():
+    """A newer value of a place has nothing to say about another place."""
+    flights, older, other = Flights(), Flight("one"), Flight("two")
+    flights.depart(older)
+    flights.depart(other)
+    flights.overtake("one")
+    assert (older.doomed, other.doomed) == (True, False)
+    assert flights.board("one") is None

@@ -8,6 +8,7 @@ import random
 import pytest
 
 from evercache import Cache, Confirmation
+from evercache.engine.invalidation import AT_ONCE
 from evercache.errors import ConfigurationError, InvalidationPending
 from evercache.stores.local import MemoryStore
 from tests.support.source import Source, alone, pair_over_memory
@@ -331,3 +332,70 @@ async def test_a_writer_that_is_cancelled_has_invalidated_all_the_same(manual_cl
         saying.cancel()
         await manual_clock.tick(0.0)
         assert (await second())["version"] == 1
+
+
+class Counting:
+    """One side of a memory store that knows how many commands were under way together."""
+
+    def __init__(self, side):
+        self.side = side
+        self.under_way = self.most = 0
+
+    def __getattr__(self, name):
+        return getattr(self.side, name)
+
+    async def execute(self, partition, command):
+        self.under_way += 1
+        self.most = max(self.most, self.under_way)
+        try:
+            return await self.side.execute(partition, command)
+        finally:
+            self.under_way -= 1
+
+
+@pytest.mark.row("S2.6", "S2.17")
+async def test_thousands_of_tags_in_one_call_are_confirmed_in_bundles(manual_clock):
+    """
+    Every one of 5,000 tags is sent and confirmed; the commands under way together stay below what a wire lets wait.
+    """
+    store = MemoryStore(manual_clock)
+    side, source = Counting(store.join()), Source()
+    async with (
+        Cache(store=lambda: side, clock=manual_clock, environ={}) as one,
+        Cache(store=store.join, clock=manual_clock, environ={}) as two,
+    ):
+        thing = source.on(two)
+        for number in (0, 4_999):
+            await thing(number)
+        source.version = 1
+        assert await one.invalidate_tags(*(f"thing:{n}" for n in range(5_000))) is Confirmation.CONFIRMED
+        assert [(await thing(number))["version"] for number in (0, 4_999)] == [1, 1]
+    assert 1 < side.most <= AT_ONCE
+
+
+@pytest.mark.expects_logs
+@pytest.mark.row("W40")
+async def test_what_a_stop_kept_from_being_sent_is_owed(manual_clock):
+    """
+    A cache that is stopped in the middle of a long invalidation journals what has not gone out.
+    """
+    gate = asyncio.Event()
+
+    class Stuck:
+        def __init__(self, side):
+            self.side = side
+
+        def __getattr__(self, name):
+            return getattr(self.side, name)
+
+        async def execute(self, partition, command):
+            await gate.wait()
+
+    side = Counting(Stuck(MemoryStore(manual_clock).join()))
+    async with Cache(store=lambda: side, clock=manual_clock, environ={}) as cache:
+        saying = asyncio.ensure_future(cache.invalidate_tags(*(f"tag:{n}" for n in range(3 * AT_ONCE))))
+        while side.under_way < AT_ONCE:
+            await asyncio.sleep(0)
+        await cache._engine.stop(drain=0)
+    assert await saying is Confirmation.PENDING
+    assert cache.health().owed == 3 * AT_ONCE
