@@ -18,6 +18,9 @@ from evercache.engine.gate import Gate
 
 __all__ = ["Airfield"]
 
+MAX_RESTING = 10_000
+"""Places whose source is left alone; of more, the older half is forgotten, which costs each of them one load."""
+
 
 class Airfield:
     """Owns what runs in its loop: every task started here ends by `close()`."""
@@ -70,8 +73,10 @@ class Airfield:
 
     def throttle(self, place: Hashable, until: float, now: float) -> None:
         """No load of *place* before *until*: the last one failed, and a stale value answers."""
-        if len(self.throttled) >= 10_000:
-            self.throttled = {p: u for p, u in self.throttled.items() if u > now}
+        self.throttled.pop(place, None)  # the newest stand last
+        if len(self.throttled) >= MAX_RESTING:
+            resting = [(p, u) for p, u in self.throttled.items() if u > now]
+            self.throttled = dict(resting[-MAX_RESTING // 2 :])
         self.throttled[place] = until
 
     async def drain(self, seconds: float) -> None:
