@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from evercache.http.directives import Directives, collect, directives_of
 from evercache.http.fields import Fields, combined
-from evercache.http.structured import Bare, Item, Token, parse_dictionary
+from evercache.http.structured import Bare, Item, parse_dictionary
 
 __all__ = ["applicable_directives"]
 
@@ -42,4 +42,4 @@ def _fits(name: str, value: Bare) -> bool:
         return type(value) is int  # neither a boolean nor a date
     if name in _MAY_BE_QUALIFIED:
         return value is True or isinstance(value, str)
-    return value is True or isinstance(value, (int, str, Token))
+    return isinstance(value, (int, str))  # True is an int, a token is a str

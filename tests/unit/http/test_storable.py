@@ -14,6 +14,12 @@ def refusal(*lines, method="GET", asked=(), status=200, policy=RULE, credentials
     return may_store(method, head(*asked), fields, response, policy, credentials)
 
 
+@pytest.mark.parametrize("status", [200, 299, 302, 499, 599])
+def test_rfc9111_3_every_final_status_may_be_stored_if_it_says_so(status):
+    """Also one that nobody knows: no-store and must-understand are the words against it."""
+    assert refusal("Cache-Control: max-age=60", status=status) is None
+
+
 def test_what_a_rule_covers_is_stored():
     """200, nothing said."""
     assert refusal() is None

@@ -47,6 +47,14 @@ def test_h1_values_are_mapped_and_parameters_ignored():
     assert found.unqualified("private")
 
 
+def test_h1_other_directives_have_types_too():
+    """Only strings and tokens name fields; a decimal or bytes are no value of any directive."""
+    found = applicable_directives(
+        head("CDN-Cache-Control: no-cache=5, private=x-a, public=1.5, a=:aGk=:, b=5"), TARGETS
+    )
+    assert found.arguments == {"private": ("x-a",), "b": ("5",)}
+
+
 def test_h1_lines_of_a_targeted_field_are_one_dictionary():
     """The last of a name counts, as in every dictionary."""
     assert seconds("CDN-Cache-Control: max-age=9", "CDN-Cache-Control: max-age=2") == 2
