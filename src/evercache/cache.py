@@ -83,6 +83,13 @@ class CacheOptions(DefaultOptions, total=False):
     l1: bool | None
 
 
+_ALONE = (
+    "namespace", "l1", "l1_items", "settings", "store", "clock", "keyring", "compressor", "on_pending", "max_loads",
+    "random", "environ",
+)  # fmt: skip
+"""What `Cache` takes beside options, for the error about a misspelled one."""
+
+
 class _Face:
     """What a cache and a named cache have in common: decorators and direct calls, under one name and its options."""
 
@@ -127,7 +134,9 @@ class _Face:
         argument counts. *key_by* makes the key from the arguments. The options are those of `Options`; what isn't given
         comes from the named cache and the cache. Raises ConfigurationError at once for whatever can be known now.
         """
-        decorate = functools.partial(self._decorate, key=key, key_by=key_by, options=Options(**options))
+        decorate = functools.partial(
+            self._decorate, key=key, key_by=key_by, options=Options.said(options, "cached", "key", "key_by")
+        )
         return decorate if function is None else decorate(function)
 
     def using(
@@ -146,7 +155,13 @@ class _Face:
             raise ConfigurationError(f"using({scope!r}): give it a function whose result is opened with `async with`.")
         return cast(
             "UsingDecorator[S]",
-            functools.partial(self._decorate, key=key, key_by=key_by, options=Options(**options), scope=scope),
+            functools.partial(
+                self._decorate,
+                key=key,
+                key_by=key_by,
+                options=Options.said(options, "using", "key", "key_by"),
+                scope=scope,
+            ),
         )
 
     def _decorate(
@@ -199,7 +214,7 @@ class _Face:
         self, key: KeyLike, load: Callable[[], Awaitable[T]], *, type: Any = None, **options: Unpack[CacheOptions]
     ) -> T:
         """The value of *key*: cached, or what *load* returns, stored. Concurrent callers share one load."""
-        return cast("T", await self._direct.get_or_load(key, load, Options(**options), type))
+        return cast("T", await self._direct.get_or_load(key, load, Options.said(options, "get_or_load", "type"), type))
 
     async def get_many_or_load(
         self,
@@ -215,11 +230,13 @@ class _Face:
         An id that *load_many* leaves out is left out of the result, and not cached. Each id is a key of its own: single
         flight, invalidation by `invalidate((name, id))`.
         """
-        return await self._direct.get_many_or_load(name, ids, load_many, Options(**options), type)
+        return await self._direct.get_many_or_load(
+            name, ids, load_many, Options.said(options, "get_many_or_load", "type"), type
+        )
 
     async def set(self, key: KeyLike, value: Any, *, type: Any = None, **options: Unpack[CacheOptions]) -> Confirmation:
         """Store *value*. CONFIRMED: no later read gets an older one. A value that can't be encoded is not stored."""
-        return await self._direct.set(key, value, Options(**options), type)
+        return await self._direct.set(key, value, Options.said(options, "set", "type"), type)
 
     async def delete(self, *keys: KeyLike, wait: str = "") -> Confirmation:
         """Drop these keys everywhere; the same as `invalidate`."""
@@ -324,7 +341,7 @@ class Cache(_Face):
         engine.adviser = Adviser(
             engine.sites.values, max_memory=settings.max_memory, max_connections=settings.max_connections
         )
-        defaults = Options(ttl=settings.default_ttl) | Options(**options)
+        defaults = Options(ttl=settings.default_ttl) | Options.said(options, "Cache", *_ALONE)
         defaults.decide("Cache")
         workshop = Workshop(
             engine,
@@ -347,7 +364,7 @@ class Cache(_Face):
         """A part of this cache with a name and options of its own."""
         if not name or not all(char.isalnum() or char in "_.-" for char in name):
             raise ConfigurationError(f"{name!r} is no name for a cache; use letters, digits, '_', '.' and '-'.")
-        merged = self._options | Options(**options)
+        merged = self._options | Options.said(options, "named")
         merged.decide(f"named({name!r})")
         return NamedCache(self._workshop, self._named(name), merged)
 

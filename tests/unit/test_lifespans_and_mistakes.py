@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Annotated
 
 import pytest
@@ -85,3 +86,18 @@ async def test_mistakes_are_called_by_the_names_that_the_user_knows(manual_clock
         await cache.get_many_or_load("user", [1], lambda ids: asyncio.sleep(0, ids))
     with pytest.raises(ConfigurationError, match="async with"):
         cache.using(None)
+
+
+@pytest.mark.parametrize(
+    ("call", "meant"),
+    [
+        (lambda cache: cache.cached(tll=5), "cached.*did you mean ttl"),
+        (lambda cache: cache.using(contextlib.nullcontext, tag=["a"]), "using.*did you mean tags"),
+        (lambda cache: cache.named("users", negative_tll=5), "named.*did you mean negative_ttl"),
+        (lambda cache: Cache(namspace="app", environ={}), "Cache.*did you mean namespace"),
+    ],
+)
+def test_a_misspelled_option_says_which_one_was_meant(call, meant):
+    """Wherever options are taken: at once, and in one sentence."""
+    with pytest.raises(ConfigurationError, match=meant):
+        call(Cache(environ={}))

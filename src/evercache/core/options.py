@@ -55,6 +55,15 @@ class Options:
     share: bool | None = None
     version: str | int | None = None
 
+    @classmethod
+    def said(cls, options: Mapping[str, Any], where: str, *also: str) -> Options:
+        """From keyword arguments. Raises ConfigurationError that says which option a misspelled one was meant to be;
+        *also*: what else *where* takes."""
+        for name in options:
+            if name not in _NAMES:
+                raise ConfigurationError(_unknown(name, options[name], where, (*_NAMES, *also)))
+        return cls(**options)
+
     def __or__(self, other: Options) -> Options:
         said = {name: value for name in _NAMES if (value := getattr(other, name)) is not None}
         return Options(**{name: getattr(self, name) for name in _NAMES} | said)
@@ -89,6 +98,14 @@ class Options:
 
 
 _NAMES = tuple(field.name for field in fields(Options))
+
+
+def _unknown(name: str, value: object, where: str, known: Sequence[str]) -> str:
+    import difflib  # only a mistake needs it
+
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    advice = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}."
+    return f"{where}({name}={value!r}): there is no option {name!r}; {advice}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

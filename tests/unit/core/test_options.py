@@ -78,3 +78,18 @@ def test_jitter_only_shortens(jitter, dice, ttl):
     policy = Options(jitter=jitter).resolve("here")
     assert ttl * (1 - jitter) <= policy.life(ttl, dice) <= ttl
     assert policy.life(math.inf, dice) == math.inf
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"tll": 5}, r"cached\(tll=5\): there is no option 'tll'; did you mean ttl\?"),
+        ({"ttl": 5, "stale": 1}, "did you mean stale_for"),
+        ({"kye": "x"}, "did you mean key"),
+        ({"zzz": 1}, "there are ttl, stale_for, fail_safe"),
+    ],
+)
+def test_a_misspelled_option_is_named_with_the_one_that_was_meant(given, sentence):
+    """One sentence, about the call that was written and not about what is inside."""
+    with pytest.raises(ConfigurationError, match=sentence):
+        Options.said(given, "cached", "key", "key_by")
