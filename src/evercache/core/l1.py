@@ -64,6 +64,8 @@ class L1:
         self._ring: deque[tuple[int, LogRecord]] = deque(maxlen=RING)
         self._bans: tuple[tuple[int, str], ...] = ()
         self._texts: dict[int, tuple[dict[Hashable, Entry], Callable[[Hashable], str]]] = {}
+        # Tables whose function is gone. Let go at the next `register`: a finalizer may run in the middle of anything.
+        self.abandoned: deque[dict[Hashable, Entry]] = deque()
         self._lock = threading.RLock()
 
     def after_fork(self) -> None:
@@ -74,7 +76,15 @@ class L1:
 
     def register(self, table: dict[Hashable, Entry], text: Callable[[Hashable], str]) -> None:
         """Make *table* known: *text* renders one of its keys as a readable logical key, for globs."""
-        self._texts[id(table)] = table, text
+        with self._lock:
+            while self.abandoned:
+                self._release(self.abandoned.popleft())
+            self._texts[id(table)] = table, text
+
+    def _release(self, table: dict[Hashable, Entry]) -> None:
+        for entry in tuple(table.values()):
+            self._leave(entry)
+        self._texts.pop(id(table), None)
 
     def check(self, entry: Entry, now: float) -> bool:
         """Whether *entry* has survived every invalidation so far; remembered, so that the next read is one comparison.

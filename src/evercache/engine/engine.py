@@ -12,6 +12,7 @@ import logging
 import math
 import os
 import threading
+import weakref
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from contextlib import suppress
 from random import Random
@@ -299,9 +300,14 @@ class Engine:
     # -- sites ---------------------------------------------------------------------------------------------------
 
     def open(self, site: Site) -> None:
-        """Make a site known; its table is L1's from now on."""
+        """Make a site known; its table is L1's from now on, until the site is gone."""
         self.sites[id(site.table)] = site
-        self.l1.register(site.table, site.text)
+        if site.indexed:  # direct calls share tables, and last as long as the cache
+            self.l1.register(site.table, site.text)
+            return
+        reference = weakref.ref(site)
+        self.l1.register(site.table, lambda key: "" if (found := reference()) is None else found.text(key))
+        weakref.finalize(site, self.l1.abandoned.append, site.table).atexit = False
 
     def sites_of(self, name: str) -> list[Site]:
         """The sites of decorated functions with this name in keys."""

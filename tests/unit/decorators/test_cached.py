@@ -400,3 +400,27 @@ def test_a_function_that_nobody_holds_is_gone(cache):
     gone = define()
     gc.collect()
     assert gone() is None
+
+
+@pytest.mark.parametrize("key", ["made", "made:{number}"], ids=["named", "by template"])
+async def test_functions_that_are_made_again_and_again_leave_no_tables_behind(cache, key):
+    """However many closures had the name before: their entries and their keys' texts go with them."""
+
+    def define(version):
+        @cache.cached(key=key)
+        async def find(number: int):
+            return version
+
+        return find
+
+    l1 = cache._engine.l1
+    for version in range(5):
+        find = define(version)
+        assert await find(1) == version
+        assert await find(2) == version
+        del find
+    gc.collect()
+    kept = define(5)
+    assert await kept(1) == 5
+    assert len(l1._texts) == 1
+    assert l1.policy.items == 1
