@@ -25,6 +25,7 @@ from evercache.engine.invalidation import Invalidator
 from evercache.engine.loading import MISSING, uncached
 from evercache.engine.memory import Memories
 from evercache.engine.nearby import Nearby
+from evercache.engine.own import own
 from evercache.engine.site import Arguments, CachedError, Request, Site
 from evercache.engine.straight import ABSENT, Straight
 from evercache.errors import CodecError, StoreUnavailable
@@ -268,7 +269,7 @@ class Reader:
     def _given(self, site: Site, landing: Landing) -> Any:
         """The caller's own copy, or the error."""
         if landing.error is not None:
-            raise landing.error.with_traceback(landing.trace)
+            raise own(landing.error).with_traceback(landing.trace)
         if isinstance(landing.value, CachedError):
-            raise landing.value.error.with_traceback(None)
+            raise own(landing.value.error).with_traceback(None)
         return site.handed_out(landing.value)
