@@ -15,18 +15,16 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from random import Random
 from types import TracebackType
-from typing import Any, ParamSpec, Self, TypedDict, TypeVar, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, Unpack, cast, overload
 
 from evercache.codecs.compress import Compressor
-from evercache.codecs.sealed import KeyRing
 from evercache.config import Settings
 from evercache.core.clock import Clock
-from evercache.core.duration import Duration
-from evercache.core.options import NegativeTtl, Options, TagTemplate
+from evercache.core.options import Options, TagTemplate
 from evercache.core.patterns import prefix
 from evercache.decorators.cached import Cached
 from evercache.decorators.defaults import DEFAULT, cache_response, cached
@@ -37,17 +35,21 @@ from evercache.decorators.target import demand_function
 from evercache.decorators.typed import CachedFunction, CachedSyncFunction, Decorator, UsingDecorator
 from evercache.decorators.workshop import Workshop
 from evercache.engine.adviser import Adviser
-from evercache.engine.advisor import Advice
 from evercache.engine.clock import SystemClock
 from evercache.engine.engine import Engine
-from evercache.engine.health import Health
 from evercache.engine.hooks import Observer
 from evercache.engine.invalidation import Confirmation
 from evercache.engine.loading import MISSING, Missing
 from evercache.errors import ConfigurationError
-from evercache.stores.base import Store
 
-__all__ = ["Cache", "CacheOptions", "NamedCache", "cache_response", "cached"]
+if TYPE_CHECKING:
+    from evercache.codecs.sealed import KeyRing
+    from evercache.core.keywords import CacheOptions, DefaultOptions
+    from evercache.engine.advisor import Advice
+    from evercache.engine.health import Health
+    from evercache.stores.base import Store
+
+__all__ = ["Cache", "NamedCache", "cache_response", "cached"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -57,31 +59,6 @@ D = TypeVar("D")
 K = TypeVar("K")
 
 _log = logging.getLogger("evercache")
-
-
-class DefaultOptions(TypedDict, total=False):
-    """The options of `evercache.core.options.Options` that a whole cache can have, as keyword arguments."""
-
-    ttl: Duration | None
-    stale_for: Duration | None
-    fail_safe: Duration | None
-    early: float | bool | None
-    jitter: float | None
-    negative_ttl: NegativeTtl | None
-    soft_timeout: Duration | None
-    hard_timeout: Duration | None
-    tags: Sequence[TagTemplate] | None
-    when: Callable[[Any], bool] | None
-    l2: bool | None
-    share: bool | None
-    version: str | int | None
-
-
-class CacheOptions(DefaultOptions, total=False):
-    """All options, as keyword arguments."""
-
-    l1: bool | None
-
 
 _ALONE = (
     "namespace", "l1", "l1_items", "settings", "store", "clock", "keyring", "compressor", "on_pending", "max_loads",

@@ -22,13 +22,15 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from evercache.core import parsers
 from evercache.core.duration import Forever, parse_duration
 from evercache.core.size import parse_size
-from evercache.core.url import Address, RedisUrl, parse_url, safe_url
 from evercache.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from evercache.core.url import Address, RedisUrl
 
 __all__ = ["SETTINGS", "Setting", "Settings"]
 
@@ -52,6 +54,8 @@ class Setting:
     def shown(self, value: object) -> str:
         """*value* as it may appear in an error or a log."""
         if self.name == "url":
+            from evercache.core.url import safe_url
+
             return safe_url(value) if isinstance(value, str) else "(hidden)"
         return "(hidden)" if self.secret else repr(value)
 
@@ -223,6 +227,8 @@ class Settings:
     @cached_property
     def address(self) -> RedisUrl:
         """The parsed URL; `redis://localhost:6379` if there is none."""
+        from evercache.core.url import parse_url
+
         return parse_url(self.url or "redis://localhost:6379")
 
     @property
@@ -235,9 +241,8 @@ class Settings:
         return f"Settings({', '.join(f'{s.name}={s.shown(v)}' for s, v in values if v != s.default)})"
 
     def _contradictions(self) -> Iterator[str]:
-        tls = self.address.tls
         for name in ("tls_ca_file", "tls_cert_file", "tls_key_file"):
-            if getattr(self, name) and not tls:
+            if getattr(self, name) and not self.address.tls:
                 yield f"{name} is given, but the address is not encrypted; write rediss:// or remove {name}."
         if self.tls_key_file and not self.tls_cert_file:
             yield "tls_key_file is given without tls_cert_file; give both."
@@ -273,6 +278,8 @@ def _set_variables(environ: Mapping[str, str]) -> Iterator[tuple[Setting, str]]:
 
 
 def _from_url(url: str, source: str, problems: list[str]) -> dict[str, object]:
+    from evercache.core.url import parse_url
+
     values: dict[str, object] = {}
     for name, text in parse_url(url).query.items():
         if setting := _BY_URL_NAME.get(name):

@@ -10,17 +10,20 @@ import functools
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from types import TracebackType
-from typing import Any, ParamSpec, Self, TypeVar, Unpack, cast
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, Unpack, cast
 
-from evercache.cache import Cache, CacheOptions
+from evercache.cache import Cache
 from evercache.decorators.direct import KeyLike
 from evercache.decorators.typed import ThreadDecorator
-from evercache.engine.health import Health
 from evercache.engine.invalidation import Confirmation
 from evercache.engine.loading import MISSING
 from evercache.engine.loops import LoopThread, Portal
 from evercache.engine.threads import in_thread
 from evercache.errors import ConfigurationError, NotStarted
+
+if TYPE_CHECKING:
+    from evercache.core.keywords import CacheOptions
+    from evercache.engine.health import Health
 
 __all__ = ["SyncCache"]
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import secrets
 from typing import Any
 
+from evercache.core.plain import replace
 from evercache.core.protocol import Ban, Begin, Distrust, Fill, InvalidateKey, InvalidateTag
 from evercache.errors import StoreUnavailable
 from evercache.stores.redis.store import RedisStore
@@ -24,13 +24,13 @@ class FillUnchecked(RedisStore):
         record = command.record
         again = Begin(command.key, record.tags, secrets.token_hex(8).encode(), command.lock, command.terms, force=True)
         begun = await super().execute(partition, again)
-        current = dataclasses.replace(
+        current = replace(
             record,
             namespace=begun.namespace or b"",
             ban=begun.ban or b"",
             stamps=tuple(stamp or b"" for stamp in begun.stamps),
         )
-        fill = dataclasses.replace(command, record=current, generation=begun.generation or b"")
+        fill = replace(command, record=current, generation=begun.generation or b"")
         return await super().execute(partition, fill)
 
 

@@ -19,13 +19,12 @@ from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from enum import Enum, Flag
 from hashlib import blake2b
-from pathlib import PurePath
 from typing import Any
 from uuid import UUID
 
 from evercache.errors import KeyEncodingError
 
-__all__ = ["BIG", "ENCODABLE", "digest", "encode", "part", "readable_name", "tag_id"]
+__all__ = ["BIG", "ENCODABLE", "digest", "encode", "is_path", "part", "readable_name", "tag_id"]
 
 BIG = 2**61 - 1
 """Integers from here on hash to the rest of a division; L1 keys hold them as bytes, so nobody can make them collide."""
@@ -224,7 +223,7 @@ def _write_other(value: Any, out: list[bytes], depth: int) -> None:
     if own is not None:
         _named(name, (own(value),), out, depth)
         return
-    if isinstance(value, PurePath):  # the module's name differs between versions of Python
+    if is_path(kind):  # the module's name differs between versions of Python
         name = f"pathlib.{kind.__qualname__}" if kind.__module__.startswith("pathlib") else name
     base = None if isinstance(value, Enum) else next((base for base in kind.__mro__ if base in ENCODABLE), None)
     parts = _parts(value)
@@ -251,6 +250,12 @@ def _of_base(name: str, value: Any, base: type, added: Sequence[object], out: li
     _sequence(b"l")(added, out, depth + 1)
 
 
+def is_path(kind: type) -> bool:
+    """Whether it is a class of pathlib's, importing nothing: who has a path has imported the module."""
+    pathlib = sys.modules.get("pathlib")
+    return pathlib is not None and issubclass(kind, pathlib.PurePath)
+
+
 def _parts(value: Any) -> Sequence[object] | None:
     """What an object of a known kind consists of; None if its kind isn't known."""
     kind = type(value)
@@ -260,7 +265,7 @@ def _parts(value: Any) -> Sequence[object] | None:
         return [(field.name, getattr(value, field.name)) for field in dataclasses.fields(value)]
     if isinstance(value, OrderedDict):
         return [list(value)]  # here, the order is part of what it says
-    if isinstance(value, PurePath):
+    if is_path(kind):
         return (str(value),)
     if hasattr(kind, "get_secret_value"):
         return (value.get_secret_value(),)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from evercache.core.duration import parse_seconds
 from evercache.core.size import parse_size
-from evercache.core.url import Address, parse_address, parse_url
 from evercache.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from evercache.core.url import Address
 
 __all__ = ["Parse", "address_map", "choice", "credential", "flag", "l1", "seconds", "secret", "text", "url", "whole"]
 
@@ -91,6 +93,8 @@ def l1(value: object, name: str) -> int | None:
 def url(value: object, name: str) -> str:
     if not isinstance(value, str):
         raise ConfigurationError(f"{name} is a {type(value).__name__}; write redis://host:6379/0.")
+    from evercache.core.url import parse_url  # a cache without an address needs none of it
+
     parse_url(value, name)
     return value
 
@@ -98,6 +102,8 @@ def url(value: object, name: str) -> str:
 def address_map(value: object, name: str) -> tuple[tuple[Address, Address], ...]:
     if isinstance(value, tuple):
         return cast("tuple[tuple[Address, Address], ...]", value)  # parsed before, on its way through `changed`
+    from evercache.core.url import parse_address
+
     pairs = [part.partition("=")[::2] for part in str(value).split(",") if part]
     try:
         return tuple((parse_address(here, name), parse_address(there, name)) for here, there in pairs)

@@ -7,8 +7,9 @@ ones. Whoever stores records keeps them whole and never interprets the payload.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
+
+from evercache.core.plain import plain
 
 __all__ = ["NEVER_DIES", "Record"]
 
@@ -16,7 +17,7 @@ NEVER_DIES = 0
 """`fresh_until` and `dead_at` of an entry that never expires."""
 
 
-@dataclass(slots=True)
+@plain
 class Record:
     """One stored entry.
 
@@ -39,4 +40,8 @@ class Record:
     dead_at: int = NEVER_DIES
     load_ms: int = 0
     schema: bytes = b"\0" * 8
-    payload: Any = field(default=b"", repr=False)  # bytes on a server; an object in the memory store
+    payload: Any = b""  # bytes on a server; an object in the memory store
+
+    def __repr__(self) -> str:
+        """Without the payload, which may be large and is nobody's business."""
+        return f"Record(fill={self.fill.hex()}, tags={self.tags}, born={self.born}, dead_at={self.dead_at})"

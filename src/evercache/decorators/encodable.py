@@ -9,10 +9,9 @@ import types
 import typing
 from collections.abc import Callable
 from enum import Enum
-from pathlib import PurePath
 from typing import Annotated, Any, get_args, get_origin
 
-from evercache.core.keys import ENCODABLE
+from evercache.core.keys import ENCODABLE, is_path
 
 __all__ = ["bare", "encodable"]
 
@@ -43,7 +42,8 @@ def _class_is_encodable(kind: type) -> bool | None:
     if any(hasattr(kind, mark) for mark in ("__cache_key__", "__attrs_attrs__")):
         return True
     if (
-        issubclass(kind, Enum | PurePath | tuple)
+        issubclass(kind, Enum | tuple)
+        or is_path(kind)
         or hasattr(kind, "__struct_fields__")
         or hasattr(kind, "get_secret_value")
     ):

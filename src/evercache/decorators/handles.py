@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from evercache.core.course import Loaded
 from evercache.engine.invalidation import Confirmation
 from evercache.engine.site import Arguments
-from evercache.engine.why import Why, explain
 
 if TYPE_CHECKING:
     from evercache.decorators.cached import Cached
+    from evercache.engine.why import Why
 
 __all__ = ["HANDLES", "Handles"]
 
@@ -56,6 +56,8 @@ class Handles:
         return await cached.engine.reader.peek(cached.prepared(), key, arguments)
 
     async def why(self, /, *args: Any, **kwargs: Any) -> Why:
+        from evercache.engine.why import explain
+
         cached = self._cached
         key, arguments = cached.bind(*args, **kwargs)
         engine = cached.engine

@@ -4,11 +4,13 @@ attributes (`decorators.cached`)."""
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, overload
 
 from evercache.engine.invalidation import Confirmation
 from evercache.engine.loading import Missing
-from evercache.engine.why import Why
+
+if TYPE_CHECKING:
+    from evercache.engine.why import Why
 
 __all__ = ["CachedFunction", "CachedSyncFunction", "Decorator", "ThreadDecorator", "ThreadFunction", "UsingDecorator"]
 

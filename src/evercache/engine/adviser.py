@@ -9,11 +9,13 @@ import asyncio
 import logging
 import math
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
-from evercache.engine.advisor import Advice, Facts, advise
 from evercache.engine.airfield import Airfield
 from evercache.engine.site import Site
-from evercache.stores.base import TellsFacts
+
+if TYPE_CHECKING:
+    from evercache.engine.advisor import Advice
 
 __all__ = ["Adviser"]
 
@@ -36,6 +38,9 @@ class Adviser:
             self._task = airfield.spawn(self._ask(store), "asks for advice")
 
     async def _ask(self, store: object) -> None:
+        from evercache.engine.advisor import Facts, advise
+        from evercache.stores.base import TellsFacts
+
         sites = list(self._sites())
         facts = Facts(
             server=await store.facts() if isinstance(store, TellsFacts) else None,

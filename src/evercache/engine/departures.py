@@ -13,7 +13,6 @@ import secrets
 from collections.abc import Hashable, Iterable
 
 from evercache.core.course import Ask
-from evercache.core.events import FillRejected, Missed
 from evercache.core.flight import Flight, Landing
 from evercache.core.freshness import Age, age_of, early_moment
 from evercache.core.protocol import Key
@@ -205,10 +204,14 @@ class Departures:
         """Into L1, if the landing proved its value; and what observers want to know. *asked*: somebody waited for it."""
         stats = site.stats
         if asked and landing.source == "load" and self.engine.hooks.observers:
+            from evercache.core.events import Missed
+
             self.engine.hooks.emit(Missed(site.name, request.key.id.decode(), landing.cause or "absent"))
         if landing.rejected:
             stats.rejected += 1
             if self.engine.hooks.observers:
+                from evercache.core.events import FillRejected
+
                 self.engine.hooks.emit(FillRejected(site.name, request.key.id.decode()))
         if landing.error is not None or landing.source == "none":
             return

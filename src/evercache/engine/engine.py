@@ -16,12 +16,11 @@ import weakref
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from contextlib import suppress
 from random import Random
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakSet, WeakValueDictionary
 
 from evercache.core.clock import Clock
 from evercache.core.entry import Entry, Lease
-from evercache.core.events import Degraded, Recovered
 from evercache.core.journal import Journal
 from evercache.core.keys import tag_id
 from evercache.core.l1 import L1
@@ -29,9 +28,9 @@ from evercache.core.protocol import Command, ExpireKey, InvalidateKey, LogRecord
 from evercache.engine.adviser import Adviser
 from evercache.engine.airfield import Airfield
 from evercache.engine.airfields import Airfields
-from evercache.engine.health import Health, Ledger
 from evercache.engine.hooks import Hooks
 from evercache.engine.invalidation import Invalidator
+from evercache.engine.ledger import Ledger
 from evercache.engine.loops import LoopThread, Portal
 from evercache.engine.memory import Bounded, Memories
 from evercache.engine.reader import Reader
@@ -39,7 +38,10 @@ from evercache.engine.repeater import Repeater
 from evercache.engine.site import Site
 from evercache.engine.statistics import Statistics
 from evercache.errors import StoreUnavailable
-from evercache.stores.base import Store
+
+if TYPE_CHECKING:
+    from evercache.engine.health import Health
+    from evercache.stores.base import Store
 
 __all__ = ["Engine"]
 
@@ -360,6 +362,8 @@ class Engine:
 
     def health(self) -> Health:
         """How the cache is now. O(partitions), no I/O."""
+        from evercache.engine.health import Health
+
         if self._pid != os.getpid():
             self._after_fork()
         if not self.enabled:
@@ -406,14 +410,20 @@ class Engine:
         if trusted:
             self.l1.flush(self.degraded)
             self.statistics.recoveries += 1
-            self.hooks.emit(Recovered(partition, seconds))
+            if self.hooks.observers:
+                from evercache.core.events import Recovered
+
+                self.hooks.emit(Recovered(partition, seconds))
             home = self._airfields.of(self._home)
             if self.adviser is not None and home is not None:
                 self.adviser.begin(home, self._store)
         else:
             degradations = self.statistics.degradations
             degradations[reason] = degradations.get(reason, 0) + 1
-            self.hooks.emit(Degraded(partition, reason))
+            if self.hooks.observers:
+                from evercache.core.events import Degraded
+
+                self.hooks.emit(Degraded(partition, reason))
 
     def restarted(self, partition: int) -> None:
         """The server lost what it had, perhaps; the store has already made everything on it invalid."""

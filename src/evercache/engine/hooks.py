@@ -1,15 +1,20 @@
-"""From events to observers. An observer can't break a request, and none costs nothing."""
+"""From events to observers. An observer can't break a request, and none costs nothing.
+
+Who emits looks for observers first and imports the events only then: without observers, not even their classes exist.
+"""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from evercache.core.events import Event
+if TYPE_CHECKING:
+    from evercache.core.events import Event
 
 __all__ = ["Hooks", "Observer"]
 
-Observer = Callable[[Event], object]
+Observer = Callable[["Event"], object]
 _log = logging.getLogger("evercache.observers")
 
 

@@ -15,7 +15,6 @@ import secrets
 from collections.abc import Iterable, Sequence
 from enum import Enum
 
-from evercache.core.events import Invalidated
 from evercache.core.protocol import (
     Ban,
     Command,
@@ -162,6 +161,8 @@ class Invalidator:
             statistics.pending += count
         hooks = self.engine.hooks
         if hooks.observers:
+            from evercache.core.events import Invalidated
+
             seconds = self.engine.clock.monotonic() - started
             hooks.emit(Invalidated(kind, "soft" if soft else "hard", count, confirmation.value, seconds))
 

@@ -12,8 +12,6 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any
 
 from evercache.core.course import Decode, Encode, Failed, Load, Loaded, Step, Wait
-from evercache.core.events import Loaded as LoadedEvent
-from evercache.core.events import LoadFailed
 from evercache.core.flight import Landing
 from evercache.core.protocol import Begin, Begun, Command, Key, Renew
 from evercache.core.record import NEVER_DIES, Record
@@ -159,6 +157,8 @@ class Pilot:
         site.stats.load_seconds += seconds
         self.engine.note_load(seconds)
         if self.engine.hooks.observers:
+            from evercache.core.events import Loaded as LoadedEvent
+
             self.engine.hooks.emit(LoadedEvent(site.name, self.key.id.decode(), seconds))
         loaded = context.loaded(value, seconds, self.engine.tag_id)
         if value is None and loaded.ttl is None:
@@ -172,6 +172,8 @@ class Pilot:
         site = self.site
         site.stats.load_failures += 1
         if self.engine.hooks.observers:
+            from evercache.core.events import LoadFailed
+
             kind = type(error)
             self.engine.hooks.emit(LoadFailed(site.name, self.key.id.decode(), kind.__qualname__, seconds))
         ttl = site.policy.negative_for(error)

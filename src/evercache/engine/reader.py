@@ -14,7 +14,6 @@ from collections.abc import Coroutine, Hashable
 from typing import Any
 
 from evercache.core.course import Loaded
-from evercache.core.events import ServedStale
 from evercache.core.flight import Flight, Landing
 from evercache.core.protocol import LogRecord
 from evercache.engine.airfield import Airfield
@@ -246,6 +245,8 @@ class Reader:
         elif landing.stale:
             stats.stale += 1
             if self.engine.hooks.observers:
+                from evercache.core.events import ServedStale
+
                 id = site.request(key, arguments).key.id.decode()
                 self.engine.hooks.emit(ServedStale(site.name, id, landing.cause or "revalidating"))
         elif landing.source == "l1":

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from evercache.core.clock import Clock
 from evercache.core.journal import Journal
 from evercache.engine.airfield import Airfield
 from evercache.errors import StoreUnavailable
-from evercache.stores.base import Store
+
+if TYPE_CHECKING:
+    from evercache.stores.base import Store
 
 __all__ = ["Repeater"]
 

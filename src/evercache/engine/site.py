@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 from evercache.codecs.packer import Packer
 from evercache.core.entry import Entry
-from evercache.core.events import Uncacheable
 from evercache.core.options import Policy
 from evercache.core.protocol import Key
 from evercache.engine.hooks import Hooks
@@ -102,7 +101,10 @@ class Site:
             return
         self.warned.add(reason)
         _log.warning("%s: %s. The value is served and not stored; said once.", self.name, error)
-        hooks.emit(Uncacheable(self.name, reason))
+        if hooks.observers:
+            from evercache.core.events import Uncacheable
+
+            hooks.emit(Uncacheable(self.name, reason))
 
     def handed_out(self, value: Any) -> Any:
         """*value* for one reader: its own copy where it could be changed."""
