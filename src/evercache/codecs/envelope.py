@@ -62,6 +62,7 @@ _SMALL = 4096
 
 _HEAD = struct.Struct(">2sBBQQ16sQI8s")
 _SUM = struct.Struct(">I")
+_FIXED = struct.Struct(">4sQQ16sQI8sI")  # both at once, for reading
 _START = MAGIC + bytes((VERSION, 0))
 _START_SUM = crc32(_START)
 
@@ -89,12 +90,12 @@ def _pack(record: Record) -> bytes:
 def unpack(data: bytes) -> Record | None:
     """The record, or None for everything that isn't a whole record of a version that this code reads. Never raises."""
     try:
-        if data[:4] != _START:
+        head, fresh_until, dead_at, fill, born, load_ms, schema, checksum = _FIXED.unpack_from(data)
+        if head != _START:
             return None
-        _, _, _, fresh_until, dead_at, fill, born, load_ms, schema = _HEAD.unpack_from(data)
         # A copy of a small rest is cheaper than a view of it.
         rest = data[60:] if len(data) < _SMALL else memoryview(data)[60:]
-        if crc32(rest, crc32(data[20:56], _START_SUM)) != _SUM.unpack_from(data, 56)[0]:
+        if crc32(rest, crc32(data[20:56], _START_SUM)) != checksum:
             return None
         start = 63 + 2 * data[60]
         layout = _layout(data[61:start])

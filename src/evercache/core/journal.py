@@ -39,6 +39,11 @@ class Journal:
     def __len__(self) -> int:
         return sum(map(len, self._entries.values()))
 
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is in quarantine anywhere."""
+        return not self._entries
+
     def note(self, partition: int, command: Command[object], distrust: Callable[[], Distrust]) -> None:
         """Keep *command* until it is confirmed; *distrust* replaces everything when there is no room."""
         entries = self._entries.setdefault(partition, {})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from random import Random
 from typing import Protocol, TypeVar
 
@@ -10,7 +10,7 @@ from evercache.core.clock import Clock
 from evercache.core.entry import Lease
 from evercache.core.journal import Journal
 from evercache.core.l1 import L1
-from evercache.core.protocol import Command, Terms
+from evercache.core.protocol import Command, Key, Looked, Terms
 from evercache.engine.airfield import Airfield
 from evercache.engine.hooks import Hooks
 from evercache.engine.statistics import Statistics
@@ -79,6 +79,10 @@ class Context(Protocol):
 
     def owing(self, partition: int) -> None:
         """An invalidation for *partition* went into the journal."""
+        ...
+
+    def look(self, partition: int, key: Key, tags: tuple[bytes, ...]) -> Awaitable[Looked] | None:
+        """A look that is on its way; None if the store is not to be asked from this loop, or not now."""
         ...
 
     async def execute(self, partition: int, command: Command[R]) -> R: ...

@@ -13,7 +13,7 @@ import math
 import os
 import threading
 import weakref
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
 from contextlib import suppress
 from random import Random
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -24,7 +24,7 @@ from evercache.core.entry import Entry, Lease
 from evercache.core.journal import Journal
 from evercache.core.keys import tag_id
 from evercache.core.l1 import L1
-from evercache.core.protocol import Command, ExpireKey, InvalidateKey, LogRecord, Terms
+from evercache.core.protocol import Command, ExpireKey, InvalidateKey, Key, LogRecord, Look, Looked, Terms
 from evercache.engine.adviser import Adviser
 from evercache.engine.airfield import Airfield
 from evercache.engine.airfields import Airfields
@@ -98,6 +98,7 @@ class Engine:
         self._secret = secret
         self._make_store = store
         self._store: Store | None = None
+        self._at_once: Callable[[int, bytes, tuple[bytes, ...]], Awaitable[Looked]] | None = None
         self._home: asyncio.AbstractEventLoop | None = None
         self._pid = os.getpid()
         self._airfields = Airfields(max_loads)
@@ -145,9 +146,12 @@ class Engine:
         self._ledger = Ledger(self.clock.monotonic())
         if self._make_store is None:
             return
+        from evercache.stores.base import LooksAtOnce  # the store has imported it; `import evercache` need not
+
         store = self._make_store()
         self._renew_leases(store.partitions)
         self._store = store
+        self._at_once = store.look if isinstance(store, LooksAtOnce) else None
         self._repeater = Repeater(self.clock, self.journal, store, self._airfields.here(), self.settled)
         # Before the start nobody knew where a key lives.
         self.journal.sort(self._places, self.invalidator.distrust)
@@ -278,6 +282,14 @@ class Engine:
     def tag_name(self, tag: bytes) -> str:
         """The name of a hashed tag, if this process has seen it; else the hash."""
         return self._tag_names.get(tag) or tag.decode("ascii", "replace")
+
+    def look(self, partition: int, key: Key, tags: tuple[bytes, ...]) -> Awaitable[Looked] | None:
+        """A look that is on its way; None if the store is not to be asked from this loop, or not now."""
+        store = self._store
+        if store is None or self._home is not asyncio.get_running_loop() or not store.trusted(partition):
+            return None
+        look = self._at_once
+        return store.execute(partition, Look(key, tags)) if look is None else look(partition, key.id, tags)
 
     async def execute(self, partition: int, command: Command[R]) -> R:
         store = self._store

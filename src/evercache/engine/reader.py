@@ -42,8 +42,8 @@ class Reader:
         self.engine = engine
         self.memories = memories
         self.invalidator = invalidator
-        self.straight = Straight(engine, memories)
         self.nearby = Nearby(engine, memories)
+        self.straight = Straight(engine, memories, self.nearby)
         self.departures = Departures(engine, memories, self.nearby)
 
     async def read(self, site: Site, key: Hashable, arguments: Arguments) -> Any:
@@ -53,7 +53,11 @@ class Reader:
         airfield = self.engine.airfield()
         landing = self._from_l1(airfield, site, key, arguments)
         if landing is None and site.straight:
-            landing = await self._straight_on(airfield, site, key, arguments)
+            if not (airfield.flights.joinable and (id(site.table), key) in airfield.flights.joinable):
+                landing = await self.straight.look(site, key, site.request(key, arguments))
+            if landing is not None and landing is not ABSENT:
+                site.stats.l2_hits += 1
+                return landing.value  # decoded for this caller alone: nothing to isolate
         if landing is None or landing.source == "none":
             landing = await self._by_flight(airfield, site, key, arguments, landing)
         self._count(site, landing, key, arguments)
@@ -155,6 +159,8 @@ class Reader:
 
     def _from_l1(self, airfield: Airfield, site: Site, key: Hashable, arguments: Arguments) -> Landing | None:
         """What L1 has for this call; what is early or stale is loaded anew behind it."""
+        if key not in site.table:
+            return None
         dice = self.departures.dice()
         landing = self.nearby.find(airfield, site, key, dice)
         if landing is not None and landing.refresh:
@@ -186,23 +192,6 @@ class Reader:
         airfield.refreshing.add(place)
         waiter: asyncio.Future[None] = flight.waiter
         waiter.add_done_callback(lambda _: airfield.refreshing.discard(place))
-
-    async def _straight_on(self, airfield: Airfield, site: Site, key: Hashable, arguments: Arguments) -> Landing | None:
-        """What L2 has, if that needs no thought and nobody is loading it already; ABSENT, if there is nothing."""
-        if (id(site.table), key) in airfield.flights.joinable:
-            return None
-        engine = self.engine
-        request = site.request(key, arguments)
-        partition = engine.partition_of(request.key.id)
-        if not engine.reachable(partition):
-            return None
-        since = engine.l1.counter
-        landing = await self.straight.look(site, request, partition)
-        if landing is not None and landing is not ABSENT and site.policy.l1:
-            flight = Flight(None, since=since)
-            record = landing.record
-            self.nearby.insert(site, key, request, flight, landing, () if record is None else record.tags)
-        return landing
 
     async def _by_flight(
         self, airfield: Airfield, site: Site, key: Hashable, arguments: Arguments, spare: Landing | None

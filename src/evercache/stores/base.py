@@ -6,12 +6,12 @@ whether it may be trusted right now. It decides nothing about values: records go
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
 
-from evercache.core.protocol import Command, LogRecord
+from evercache.core.protocol import Command, LogRecord, Looked
 
-__all__ = ["Listener", "ServerFacts", "Store", "TellsFacts"]
+__all__ = ["Listener", "LooksAtOnce", "ServerFacts", "Store", "TellsFacts"]
 
 R = TypeVar("R")
 
@@ -115,6 +115,17 @@ class ServerFacts(NamedTuple):
     replicas: int
     min_replicas: int | None
     max_clients: int | None
+
+
+@runtime_checkable
+class LooksAtOnce(Protocol):
+    """An ability that not every store has: to look without a coroutine around the reply. That is most of what a hit
+    in the store costs its reader, so the plain hit uses it where it is there; everything else is `Store.execute`."""
+
+    def look(self, partition: int, key: bytes, tags: tuple[bytes, ...]) -> Awaitable[Looked]:
+        """What `execute` answers to a Look, in the loop of the store. Raises `StoreUnavailable` at once where the store
+        is not to be asked. The reply may be any error: `execute` is what knows how to follow it."""
+        ...
 
 
 @runtime_checkable

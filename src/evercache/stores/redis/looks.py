@@ -11,6 +11,7 @@ from evercache.core.protocol import Look, Looked
 from evercache.core.record import Record
 from evercache.errors import StoreUnavailable
 from evercache.stores.redis.keyspace import Keyspace
+from evercache.stores.redis.link import LARGE
 from evercache.stores.redis.scripts import Call, Part
 
 __all__ = ["LIMIT", "Looks", "look_call"]
@@ -22,26 +23,28 @@ LIMIT = 512
 class Looks:
     """A batch: grows until it is written, then is answered as a whole. Namespace stamp and ban position come first."""
 
-    __slots__ = ("_asked", "_keys", "_places", "full", "link", "sent", "size", "written")
+    __slots__ = ("_asked", "_keys", "_large", "_places", "_seen", "full", "link", "sent", "size", "written")
 
-    def __init__(self, keys: Keyspace, link: object) -> None:
+    def __init__(self, keys: Keyspace, link: object, seen: Callable[[bytes, int], None], *, large: bool) -> None:
         self.link = link
         self._keys = keys
+        self._seen = seen  # told of the payload's size where that matters for the next look
+        self._large = large
         self._places: dict[bytes, int] = {keys.namespace: 0, keys.ban: 1}
-        self._asked: list[tuple[asyncio.Future[Looked], int, tuple[int, ...]]] = []
+        self._asked: list[tuple[asyncio.Future[Looked], bytes, int, tuple[int, ...]]] = []
         self.sent = 0.0
         self.size = 0
         self.full = False
         self.written = False
 
-    def add(self, look: Look, future: asyncio.Future[Looked]) -> None:
+    def add(self, key: bytes, asked: tuple[bytes, ...], future: asyncio.Future[Looked]) -> None:
         """One more. Not after `parts` was called."""
         places, keys = self._places, self._keys
-        entry = places.setdefault(keys.entry(look.key.id), len(places))
+        entry = places.setdefault(keys.entry(key), len(places))
         tags: tuple[int, ...] = ()
-        if look.tags:
-            tags = tuple([places.setdefault(tag, len(places)) for tag in keys.tags(look.tags)])
-        self._asked.append((future, entry, tags))
+        if asked:
+            tags = tuple([places.setdefault(tag, len(places)) for tag in keys.tags(asked)])
+        self._asked.append((future, key, entry, tags))
         self.size += 1
         self.full = self.size >= LIMIT
 
@@ -55,7 +58,7 @@ class Looks:
             return
         namespace, ban = reply[0], reply[1]
         records: dict[int, Record | None] = {}
-        for future, entry, tags in self._asked:
+        for future, key, entry, tags in self._asked:
             if future.done():
                 continue
             if entry in records:
@@ -63,6 +66,8 @@ class Looks:
             else:
                 data = reply[entry]
                 record = records[entry] = None if data is None else unpack(data)
+                if record is not None and (self._large or len(record.payload) > LARGE):
+                    self._seen(key, len(record.payload))
             stamps = tuple([reply[tag] for tag in tags]) if tags else ()
             future.set_result(Looked(record, namespace, ban, stamps, record is None and reply[entry] is not None))
 
@@ -71,7 +76,7 @@ class Looks:
         self._fail(lambda: StoreUnavailable(str(error), reason=error.reason))
 
     def _fail(self, error: Callable[[], Exception]) -> None:
-        for future, _, _ in self._asked:
+        for future, _, _, _ in self._asked:
             if not future.done():
                 future.set_exception(error())
 

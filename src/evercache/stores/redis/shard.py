@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
-from evercache.core.protocol import Look, Looked
+from evercache.core.protocol import Looked
 from evercache.errors import StoreUnavailable, WritesRefused
 from evercache.stores.base import Listener
 from evercache.stores.redis.keyspace import Keyspace
@@ -105,25 +105,22 @@ class Shard:
 
     # -- looks -------------------------------------------------------------------------------------------------------
 
-    def look(self, look: Look, link: Link) -> asyncio.Future[Looked]:
+    def look(self, key: bytes, tags: tuple[bytes, ...], link: Link) -> asyncio.Future[Looked]:
         """Join the MGET of this turn."""
         future: asyncio.Future[Looked] = link.loop.create_future()
-        if look.key.id in self._large_keys:
-            self._large_looks = self._join(self._large_looks, look, future, link, large=True)
-        else:
-            self._looks = self._join(self._looks, look, future, link, large=False)
-        return future
-
-    def _join(
-        self, looks: Looks | None, look: Look, future: asyncio.Future[Looked], link: Link, *, large: bool
-    ) -> Looks:
+        large = key in self._large_keys
+        looks = self._large_looks if large else self._looks
         if looks is not None and not looks.written and not looks.full and looks.link is link:
-            looks.add(look, future)
-            return looks
-        looks = Looks(self.keys, link)
-        looks.add(look, future)
+            looks.add(key, tags, future)
+            return future
+        looks = Looks(self.keys, link, self._remember, large=large)
+        looks.add(key, tags, future)
         link.submit(looks, large=large)
-        return looks
+        if large:
+            self._large_looks = looks
+        else:
+            self._looks = looks
+        return future
 
     def clear(self, key: bytes, link: Link) -> None:
         """What stands under *key* is no entry: away with it, and nobody waits for that. Should a good one have come in
@@ -134,13 +131,13 @@ class Shard:
             gone.add_done_callback(_look_away)
             link.submit(Single((b"DEL", self.keys.entry(key)), gone))
 
-    def remember(self, key: bytes, payload: Any) -> None:  # Any: a record's payload; on a server, bytes
+    def _remember(self, key: bytes, size: int) -> None:
         """A large value was seen: from now on its looks travel on the connection for large values."""
-        if len(payload) > LARGE:
+        if size > LARGE:
             self._large_keys[key] = None
             if len(self._large_keys) > _REMEMBERED:
                 del self._large_keys[next(iter(self._large_keys))]
-        elif self._large_keys:
+        else:
             self._large_keys.pop(key, None)
 
 

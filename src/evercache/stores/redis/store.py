@@ -150,6 +150,16 @@ class RedisStore:
                 self._owe(shard)
             raise
 
+    def look(self, partition: int, key: bytes, tags: tuple[bytes, ...]) -> asyncio.Future[Looked]:
+        """The future of a look; what the server says instead of an entry is its exception, not yet understood."""
+        if not self._shards:
+            raise StoreUnavailable("The store is not started.", reason="starting")
+        shard = self._shards[partition]
+        link = shard.link
+        if link is None or not shard.trusted:
+            raise shard.refusal()
+        return shard.look(key, tags, link)
+
     def note_load(self, seconds: float) -> None:
         """The engine has loaded a value in *seconds*: how slow the store may be."""
         if self._placement is not None:
@@ -182,15 +192,11 @@ class RedisStore:
         if link is None or not shard.trusted:
             raise shard.refusal()
         try:
-            looked = await shard.look(look, link)
+            return await shard.look(look.key.id, look.tags, link)
         except StoreUnavailable:
             raise
         except Exception as error:  # noqa: BLE001 - what the server answered; the table of faults knows
             return cast("Looked", await self._redirected(shard, look, error, link))
-        record = looked.record
-        if record is not None:
-            shard.remember(look.key.id, record.payload)
-        return looked
 
     async def _run(self, shard: Shard, command: Command[Any]) -> Any:
         link = self._admit(shard, command)
@@ -239,7 +245,7 @@ class RedisStore:
                 if again is None:
                     raise shard.refusal()
                 if type(command) is Look:
-                    return await shard.look(command, again)
+                    return await shard.look(command.key.id, command.tags, again)
                 return await send(again, call(command, shard.keys, shard.setting))
         except TimeoutError:
             raise StoreUnavailable("The key has moved, and its new server is not ready.", reason="moved") from error
