@@ -24,7 +24,7 @@ from uuid import UUID
 
 from evercache.errors import KeyEncodingError
 
-__all__ = ["BIG", "ENCODABLE", "digest", "encode", "is_path", "part", "readable_name", "tag_id"]
+__all__ = ["BIG", "ENCODABLE", "digest", "digester", "encode", "is_path", "part", "readable_name", "tag_id"]
 
 BIG = 2**61 - 1
 """Integers from here on hash to the rest of a division; L1 keys hold them as bytes, so nobody can make them collide."""
@@ -34,6 +34,13 @@ _MAX_DEPTH = 50
 
 def encode(value: object) -> bytes:
     """The canonical bytes of *value*. Raises KeyEncodingError for a type without a canonical form."""
+    # Most arguments are one of these two; the writers below would say the same, by a detour over a list.
+    if type(value) is int:
+        size = value.bit_length() // 8 + 1
+        return b"i%d:%b" % (size, value.to_bytes(size, "big", signed=True))
+    if type(value) is str:
+        data = value.encode("utf-8", "surrogatepass")
+        return b"s%d:%b" % (len(data), data)
     out: list[bytes] = []
     _write(value, out, 0)
     return b"".join(out)
@@ -53,6 +60,18 @@ def part(value: object) -> object:
 def digest(data: bytes, secret: bytes) -> str:
     """32 hex digits that stand for *data*; with a secret, nobody without it can try out guesses."""
     return blake2b(data, key=secret, digest_size=16).hexdigest()
+
+
+def digester(secret: bytes) -> Callable[[bytes], str]:
+    """`digest` with this secret, which is taken in once and not for each key: half the time of a keyed digest."""
+    begun = blake2b(key=secret, digest_size=16)
+
+    def made(data: bytes) -> str:
+        state = begun.copy()
+        state.update(data)
+        return state.hexdigest()
+
+    return made if secret else lambda data: digest(data, b"")
 
 
 def tag_id(name: str, secret: bytes) -> bytes:

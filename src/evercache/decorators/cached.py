@@ -189,7 +189,7 @@ class Cached:
             options=self._merged(self.workshop),
             annotation=return_annotation(self.function),
             load=self._load_async if self.is_async else self._load_sync,
-            parts=self._parts,
+            parts=self._parts_maker(),
             tags=self.templates.render,
             borrowed=self.borrowed,
             spelled=None if self.template is None else self._spelled,
@@ -210,6 +210,13 @@ class Cached:
             raise TypeError("no template")
         names = [self.parameters[number].name for number in self.keyed]
         return self.name.removesuffix(self.template.text) + self.template.spelled(names, parts)
+
+    def _parts_maker(self) -> Callable[[Arguments], tuple[object, ...]]:
+        """What takes the parts of the key from the arguments. Mostly they are simply all of them, as they are."""
+        chosen = self.chosen is not None
+        if not chosen and all(not parameter.skipped and parameter.by is None for parameter in self.parameters):
+            return _same
+        return self._parts
 
     def _parts(self, arguments: Arguments) -> tuple[object, ...]:
         if self.chosen is not None:

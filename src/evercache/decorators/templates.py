@@ -36,6 +36,7 @@ class Templates:
                 self._filled.append(template)
             else:
                 self._fixed.append(template.format())
+        self._always = tuple(self._fixed)
 
     def _check(self, template: str, where: str, known: tuple[str, ...]) -> None:
         for name in _fields(template, where):
@@ -47,7 +48,7 @@ class Templates:
     def render(self, arguments: tuple[Any, ...]) -> tuple[str, ...]:
         """The tags for these arguments, in the order of the signature."""
         if not self._filled and not self._called:
-            return tuple(self._fixed)
+            return self._always
         values: Mapping[str, object] = dict(zip(self._names, arguments, strict=True))
         tags = [*self._fixed, *(_fill(template, values) for template in self._filled)]
         for make in self._called:

@@ -12,7 +12,7 @@ from evercache.codecs.copier import copier_for
 from evercache.codecs.packer import Packer
 from evercache.codecs.sealed import KeyRing
 from evercache.core.entry import Entry
-from evercache.core.keys import digest, encode, readable_name
+from evercache.core.keys import digester, encode, readable_name
 from evercache.core.options import Options, Policy
 from evercache.core.protocol import Key
 from evercache.core.readable import readable_part
@@ -70,6 +70,7 @@ class Workshop:
     ) -> None:
         self.engine = engine
         self.secret = secret
+        self._digest = digester(secret)
         self.namespace = namespace
         self.max_bytes = max_bytes
         self.compressor = compressor or Compressor()
@@ -113,14 +114,15 @@ class Workshop:
 
         policy: Policy = options.resolve(name)
         fixed = name, readable_name(name)
+        digest = self._digest
 
         def request(_: Hashable, arguments: Arguments) -> Request:
             keyed = parts(arguments)
             title, readable = fixed if named is None else (spoken := named(arguments), readable_name(spoken))
             if not keyed:
                 return Request(Key(readable.encode(), title), tags(arguments))
-            data = list(map(encode, keyed))
-            id = f"{readable}#{digest(b''.join(data), self.secret)}".encode()
+            data = [encode(keyed[0])] if len(keyed) == 1 else list(map(encode, keyed))
+            id = f"{readable}#{digest(data[0] if len(data) == 1 else b''.join(data))}".encode()
             return Request(Key(id, lambda: _spelled(title, data, spelled)), tags(arguments))
 
         packer = Packer(

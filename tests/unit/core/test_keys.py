@@ -18,7 +18,7 @@ import msgspec
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, RootModel, SecretStr
 
-from evercache.core.keys import digest, encode, part
+from evercache.core.keys import digest, digester, encode, part
 from evercache.core.readable import readable, readable_part
 from evercache.errors import KeyEncodingError
 
@@ -244,3 +244,20 @@ def test_an_object_with_a_key_of_its_own_is_a_part_without_being_encoded(kind):
     assert len({part(each(1)) for each in (Shop, Tenant, Nested)} | {part(1)}) == 4
     assert hash(part(kind(1))) == hash(part(kind(1)))
     assert readable_part(part(kind(1))) == readable(encode(kind(1)))
+
+
+@pytest.mark.parametrize(
+    "value", [0, 1, -1, 127, 128, -128, -129, 2**61, -(2**200), "", "a", "é:", "\ud800", "x" * 300]
+)
+def test_a_value_by_itself_is_written_as_it_is_inside_of_a_tuple(value: object):
+    """Integers and texts have a short way through `encode`; it writes what their writers write."""
+    assert encode((value,)) == b"u1:" + encode(value)
+
+
+@pytest.mark.parametrize("secret", [b"", b"a secret"])
+def test_a_digester_gives_the_digests_of_its_secret(secret: bytes):
+    """However often it is used, for whatever came before."""
+    make = digester(secret)
+    assert [make(data) for data in (b"", b"one", b"two", b"one")] == [
+        digest(data, secret) for data in (b"", b"one", b"two", b"one")
+    ]
