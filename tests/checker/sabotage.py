@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from typing import Any
 
-from evercache.core.plain import replace
 from evercache.core.protocol import Ban, Begin, Distrust, Fill, InvalidateKey, InvalidateTag
 from evercache.errors import StoreUnavailable
 from evercache.stores.redis.store import RedisStore

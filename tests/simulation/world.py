@@ -18,7 +18,6 @@ from evercache.core.journal import Journal
 from evercache.core.l1 import L1
 from evercache.core.lease import LogReader
 from evercache.core.patterns import matches
-from evercache.core.plain import plain
 from evercache.core.protocol import (
     Ban,
     Command,
@@ -103,7 +102,7 @@ MIXES = (
 )
 
 
-@plain
+@dataclass(slots=True)
 class Loading(Loaded):
     """What a loader of this world returns: it knows at which tick its load began."""
 

@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Literal, NamedTuple, Protocol, cast
 
 from evercache.codecs.base import MAX_RAW_BYTES, unreadable
-from evercache.core.plain import plain
 from evercache.errors import CodecError, ConfigurationError
 
 __all__ = ["MAX_RATIO", "Compressor", "Method", "Savings", "ZstdDictionary", "best_method", "train"]
@@ -72,7 +72,7 @@ def train(samples: Iterable[bytes], *, id: int, size: int = 16 * 1024) -> ZstdDi
         raise ConfigurationError(f"these samples do not make a dictionary ({error}); give more of them") from None
 
 
-@plain
+@dataclass(slots=True)
 class Savings:
     """What compression did: bytes before and after, payloads that were compressed and that were kept raw.
 

@@ -8,12 +8,12 @@ repeated and lost. A store that gives no answer is thrown in as `StoreUnavailabl
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from evercache.core.flight import Flight, Flights, Landing, Ticks
 from evercache.core.freshness import Age
 from evercache.core.patterns import matches
-from evercache.core.plain import plain
 from evercache.core.protocol import Bans, Begin, Begun, Command, Fill, Key, Look, Looked, Release, Reserve, Tags, Terms
 from evercache.core.record import Record
 from evercache.core.stamps import Proof, compare
@@ -25,7 +25,7 @@ PATIENCE = 2
 """A waiter counts completed flights of others; after this many it loads itself."""
 
 
-@plain
+@dataclass(slots=True)
 class Load:
     """Run the loader. Reply: `Loaded` or `Failed`. With `begun`, keep generation and lock alive meanwhile."""
 
@@ -33,7 +33,7 @@ class Load:
     spare: Landing | None = None
 
 
-@plain
+@dataclass(slots=True)
 class Loaded:
     """What a loader said. *ttl* and *tags* are what it added inside; *skip* serves without storing; *keep* says that
     the stale value still holds. *seconds*: how long it took."""
@@ -46,7 +46,7 @@ class Loaded:
     keep: bool = False
 
 
-@plain
+@dataclass(slots=True)
 class Failed:
     """The loader raised. With `cache_as`, this exception is cached instead (negative caching)."""
 
@@ -54,7 +54,7 @@ class Failed:
     cache_as: Loaded | None = None
 
 
-@plain
+@dataclass(slots=True)
 class Wait:
     """Wait until somebody fills or releases *key*, at most *seconds*. Reply: whether it was so."""
 
@@ -62,7 +62,7 @@ class Wait:
     seconds: float
 
 
-@plain
+@dataclass(slots=True)
 class Encode:
     """Reply: the record to store, but for its stamps, and its life in milliseconds (None: for ever).
     Raises CodecError if the value can't be stored."""
@@ -70,7 +70,7 @@ class Encode:
     loaded: Loaded
 
 
-@plain
+@dataclass(slots=True)
 class Decode:
     """Reply: the value. Raises CodecError if the bytes can't be read."""
 
@@ -81,7 +81,7 @@ Step = Command[Any] | Load | Wait | Encode | Decode
 Flow = Generator[Step, Any, Any]
 
 
-@plain
+@dataclass(slots=True)
 class Ask:
     """What a flight is to bring, and the facts its decisions need.
 
@@ -114,7 +114,7 @@ class Ask:
     absent: bool = False
 
 
-@plain
+@dataclass(slots=True)
 class _Ticket:
     """The right to load: what Begin gave, a stale value to fall back on, and why the load is needed."""
 

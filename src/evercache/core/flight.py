@@ -23,7 +23,6 @@ from types import TracebackType
 from typing import Any
 
 from evercache.core.patterns import matches
-from evercache.core.plain import plain
 from evercache.core.protocol import Key, LogRecord
 from evercache.core.record import Record
 
@@ -43,7 +42,7 @@ class Ticks:
         return self.now
 
 
-@plain
+@dataclass(slots=True)
 class Landing:
     """What a flight brings home: a value or an error, and what is known about it.
 

@@ -21,9 +21,9 @@ command that is executed twice never brings an old stamp back to life.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
-from evercache.core.plain import plain
 from evercache.core.record import Record
 
 __all__ = [
@@ -134,13 +134,13 @@ class LogRecord(NamedTuple):
     name: bytes
 
 
-@plain
+@dataclass(slots=True)
 class Look(Command[Looked]):
     key: Key
     tags: tuple[bytes, ...]
 
 
-@plain
+@dataclass(slots=True)
 class Begin(Command[Begun]):
     """*seen* is the fill that the caller has already judged useless; *force* begins although an entry is there and
     although another one holds the lock; *rotate* makes every earlier generation useless."""
@@ -155,7 +155,7 @@ class Begin(Command[Begun]):
     rotate: bool = False
 
 
-@plain
+@dataclass(slots=True)
 class Reserve(Command[Begun]):
     key: Key
     tags: tuple[bytes, ...]
@@ -163,7 +163,7 @@ class Reserve(Command[Begun]):
     terms: Terms
 
 
-@plain
+@dataclass(slots=True)
 class Tags(Command["tuple[bytes, ...] | None"]):
     """Stamps for *tags*; None if the log was lost since *anchor* or names one of them."""
 
@@ -173,7 +173,7 @@ class Tags(Command["tuple[bytes, ...] | None"]):
     terms: Terms
 
 
-@plain
+@dataclass(slots=True)
 class Fill(Command[bool]):
     """Store *record* for *ttl* milliseconds (None: for ever); False if anything it names is no longer current."""
 
@@ -185,7 +185,7 @@ class Fill(Command[bool]):
     terms: Terms
 
 
-@plain
+@dataclass(slots=True)
 class Renew(Command[bool]):
     """False if the generation is gone; the load goes on, its fill will be rejected."""
 
@@ -195,41 +195,41 @@ class Renew(Command[bool]):
     terms: Terms
 
 
-@plain
+@dataclass(slots=True)
 class Release(Command[None]):
     key: Key
     lock: bytes
 
 
-@plain
+@dataclass(slots=True)
 class InvalidateKey(Command[None]):
     """Drops the entry and rejects every load that began before."""
 
     id: bytes
 
 
-@plain
+@dataclass(slots=True)
 class ExpireKey(Command[None]):
     """Makes the entry stale, keeps it for fail-safe, and rejects every load that began before. *now*: see `Fill`."""
 
     id: bytes
 
 
-@plain
+@dataclass(slots=True)
 class InvalidateTag(Command[None]):
     tag: bytes
     candidate: bytes
     terms: Terms
 
 
-@plain
+@dataclass(slots=True)
 class ExpireTag(Command[None]):
     tag: bytes
     candidate: bytes
     terms: Terms
 
 
-@plain
+@dataclass(slots=True)
 class Ban(Command[None]):
     """Invalidates every key whose text matches the glob *pattern* (`core.patterns`)."""
 
@@ -238,7 +238,7 @@ class Ban(Command[None]):
     terms: Terms
 
 
-@plain
+@dataclass(slots=True)
 class Distrust(Command[None]):
     """A new namespace stamp: everything stored so far is invalid. O(1)."""
 
@@ -246,7 +246,7 @@ class Distrust(Command[None]):
     terms: Terms
 
 
-@plain
+@dataclass(slots=True)
 class Bans(Command["tuple[str, ...] | None"]):
     """The patterns banned after position *since*, up to *upto* at least; None when one of the two is not in the list.
 

@@ -7,9 +7,8 @@ ones. Whoever stores records keeps them whole and never interprets the payload.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
-
-from evercache.core.plain import plain
 
 __all__ = ["NEVER_DIES", "Record"]
 
@@ -17,7 +16,7 @@ NEVER_DIES = 0
 """`fresh_until` and `dead_at` of an entry that never expires."""
 
 
-@plain
+@dataclass(slots=True)
 class Record:
     """One stored entry.
 

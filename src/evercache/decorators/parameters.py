@@ -7,10 +7,10 @@ import sys
 import types
 import typing
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, get_args, get_origin
 
-from evercache.core.plain import plain, replace
 from evercache.decorators.encodable import bare, encodable
 from evercache.decorators.plumbing import KeyBy, Personal, Skip, is_injection, is_plumbing, is_request
 from evercache.errors import ConfigurationError, KeyEncodingError
@@ -18,7 +18,7 @@ from evercache.errors import ConfigurationError, KeyEncodingError
 __all__ = ["Parameter", "check_names", "return_annotation", "signature_of", "stands_in_class", "study"]
 
 
-@plain
+@dataclass(slots=True)
 class Parameter:
     """One parameter: `skipped` ones are no part of the key; `exact` is the class for which the raw value can stand in
     an L1 key; `by` makes the part of the key from the argument."""

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-from evercache.core.plain import replace
 from evercache.core.protocol import (
     Ban,
     Bans,

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from evercache.core.course import Ask, Course, Encode, Flow, Loaded
 from evercache.core.flight import Flight, Landing
-from evercache.core.plain import replace
 from evercache.core.protocol import (
     Fill,
     Look,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from evercache.core.plain import replace
 from evercache.core.protocol import (
     Bans,
     Distrust,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 
 import pytest
 
 from evercache.codecs import envelope
-from evercache.core.plain import replace
 from evercache.core.record import Record
 from evercache.errors import CodecError
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from evercache.core.course import holds
-from evercache.core.plain import replace
 from evercache.core.protocol import Looked
 from evercache.core.record import Record
 
