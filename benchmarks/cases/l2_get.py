@@ -62,30 +62,9 @@ async def glide(port: int) -> AsyncIterator[Get]:
         await client.close()
 
 
-@asynccontextmanager
-async def cashews(port: int) -> AsyncIterator[Get]:
-    from cashews import Cache
-
-    cache = Cache()
-    cache.setup(f"redis://127.0.0.1:{port}/0", max_connections=2_000)
-
-    @cache(ttl=600)
-    async def get(i: int) -> str:
-        await asyncio.sleep(1.0)  # or answers without Redis, after an error that is swallowed, would look fast
-        return TEXT
-
-    await asyncio.gather(*map(get, range(KEYS)))
-    try:
-        yield get
-    finally:
-        await cache.close()
-
-
 CLIENTS = {"redis-py": redis_py, "evercache": evercache}
 if find_spec("glide") is not None:
     CLIENTS["valkey-glide"] = glide
-if find_spec("cashews") is not None:
-    CLIENTS["cashews"] = cashews
 
 
 async def _callers(get: Get, callers: int, seconds: float) -> tuple[float, float]:
@@ -153,6 +132,6 @@ async def _rounds(
 
 GOALS = {
     "1 callers": {"redis-py": 0.95},
-    "100 callers": {"redis-py": 8.0, "valkey-glide": 3.0, "cashews": 15.0},
+    "100 callers": {"redis-py": 8.0, "valkey-glide": 3.0},
     "1000 callers": {"redis-py": 8.0, "valkey-glide": 3.0},
 }
