@@ -304,9 +304,10 @@ async def test_early_refreshes_come_before_the_end_and_never_make_anybody_wait(m
     A value that takes 1 s to load is renewed behind in its last seconds, and not before them; with stale_for beside
     it, every read is answered at once.
     """
-    cache = Cache(clock=manual_clock, environ={}, random=random.Random(3))
+    dice = random.Random(3)
+    cache = Cache(clock=manual_clock, environ={}, random=dice)
     loads = []
-    async with pair_over_memory(manual_clock) as pair:
+    async with pair_over_memory(manual_clock, random=dice) as pair:
         cache = pair[0] if shared else cache
 
         @cache.cached(key="slow", ttl=60, stale_for=60, jitter=0.0, early=True)
