@@ -23,8 +23,11 @@ from typing import Any
 ROOT = Path(__file__).parent
 RESULTS = ROOT / "results" / "benchmarks.json"
 PAGE = ROOT.parent / "docs" / "reference" / "benchmarks.md"
-CASES = ("l1_hit", "l1_memory", "l1_stall", "l2_get", "tag_invalidation", "stampede", "keys", "import_time")
-PACKAGES = ("redis", "hiredis", "msgspec", "cachebox", "async-lru", "theine", "fastapi-cache2", "aiocache", "cashews", "valkey-glide")  # fmt: skip
+CASES = ("l1_hit", "l1_memory", "l1_stall", "l2_get", "tag_invalidation", "stampede", "keys", "import_time", "http")
+PACKAGES = (
+    "redis", "hiredis", "msgspec", "cachebox", "async-lru", "theine", "fastapi-cache2", "aiocache", "cashews",
+    "valkey-glide", "uvicorn", "uvloop", "httptools", "starlette", "fastapi", "fastapi-cachex", "hishel",
+)  # fmt: skip
 Results = dict[str, dict[str, dict[str, Any]]]  # Any: the fields of a Figure
 
 
