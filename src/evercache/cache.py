@@ -462,6 +462,11 @@ class Cache(_Face):
         """The engine, for the rooms of this library."""
         return self._engine
 
+    @property
+    def workshop(self) -> Workshop:
+        """What its sites are made with, for the rooms of this library."""
+        return self._workshop
+
     def __repr__(self) -> str:
         return f"<Cache {self.settings.namespace!r} {self.health().status}>"
 

@@ -17,10 +17,11 @@ from evercache.core.record import NEVER_DIES
 from evercache.engine.airfield import Airfield
 from evercache.engine.context import Context
 from evercache.engine.memory import Memories
+from evercache.engine.recording import recording_here
 from evercache.engine.site import CachedError, Request, Site
 from evercache.errors import CodecError
 
-__all__ = ["Nearby"]
+__all__ = ["Nearby", "tags_of"]
 
 
 class Nearby:
@@ -37,7 +38,7 @@ class Nearby:
         if entry is None:
             return None
         policy, now = site.policy, self.engine.clock.monotonic()
-        leased = now < entry.lease.until or self._may_serve_lapsed(entry, now)
+        leased = self.may_answer(entry, now)
         if (not leased and not policy.fail_safe) or not self.engine.l1.check(entry, now):
             return None
         early_at = math.inf
@@ -53,18 +54,19 @@ class Nearby:
             return self._old(entry, "l1" if resting else "none", "load failed" if resting else "expired")
         entry.hits += 1
         if age is Age.FRESH:
-            return Landing(entry.value, source="l1")
+            return Landing(entry.value, source="l1", tags=() if recording_here() is None else tags_of(entry))
         landing = self._old(entry, "l1", "")
         landing.stale, landing.refresh = age is Age.STALE, True
         return landing
 
     def _old(self, entry: Entry, source: str, cause: str) -> Landing:
         """An entry that is not simply fresh, with the tags that a load which finds nothing new has to repeat."""
-        tags = tuple([cell.name for cell in entry.tags])
-        return Landing(entry.value, source=source, stale=True, cause=cause, tags=tags)
+        return Landing(entry.value, source=source, stale=True, cause=cause, tags=tags_of(entry))
 
-    def _may_serve_lapsed(self, entry: Entry, now: float) -> bool:
-        """The lease is over: by default L1 is silent; two outage modes let it answer on, for a while."""
+    def may_answer(self, entry: Entry, now: float) -> bool:
+        """While its lease lasts. Over, L1 is silent by default; two outage modes let it answer on, for a while."""
+        if now < entry.lease.until:
+            return True
         engine = self.engine
         if engine.outage == "l1":
             return now < entry.lease.until + engine.degraded_ttl
@@ -119,6 +121,11 @@ class Nearby:
         if not inserted:
             self.memories.met((id(site.table), key), "invalidated")
         return inserted
+
+
+def tags_of(entry: Entry) -> tuple[bytes, ...]:
+    """The tags of an entry of L1."""
+    return tuple([cell.name for cell in entry.tags])
 
 
 def _at(now: float, moment: int, behind: int) -> float:

@@ -45,12 +45,14 @@ class Site:
     - `indexed`: entries are found by their id even where nothing is shared (names that several sites use).
     - `straight`: a caller may look in L2 by itself before it boards a flight (`engine.straight`).
     - `borrowed`: the loader uses something of its caller (a session), so a load ends with its caller.
+    - `gated`: a load takes one of the `max_loads` turns; False where the loader only waits for what its caller does.
     """
 
     __slots__ = (
         "__weakref__",
         "borrowed",
         "copy",
+        "gated",
         "indexed",
         "load",
         "name",
@@ -77,6 +79,7 @@ class Site:
         copy: Callable[[Any], Any] | None = None,
         borrowed: bool = False,
         indexed: bool = False,
+        gated: bool = True,
         table: dict[Hashable, Entry] | None = None,
     ) -> None:
         self.name = name
@@ -89,6 +92,7 @@ class Site:
         self.copy = copy
         self.borrowed = borrowed
         self.indexed = indexed
+        self.gated = gated
         self.table: dict[Hashable, Entry] = {} if table is None else table
         self.straight = policy.l2 and not policy.beta and policy.soft_timeout is None and policy.hard_timeout is None
         self.warned: set[str] = set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 __all__ = ["FunctionStatistics", "Statistics"]
@@ -79,6 +80,7 @@ class Statistics:
 
     def __init__(self) -> None:
         self.functions: dict[str, FunctionStatistics] = {}
+        self.http: dict[str, Callable[[], dict[str, Any]]] = {}  # the counters of rules for HTTP responses, by title
         self.confirmed = 0
         self.pending = 0
         self.degradations: dict[str, int] = {}
@@ -104,4 +106,5 @@ class Statistics:
             "recoveries": self.recoveries,
             "flushes": self.flushes,
             "functions": functions,
+            "http": {title: counters() for title, counters in sorted(self.http.items())},
         }

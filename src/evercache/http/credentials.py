@@ -13,7 +13,7 @@ from evercache.http.directives import Directives
 from evercache.http.fields import Fields
 from evercache.http.policy import Audience
 
-__all__ = ["CREDENTIAL_FIELDS", "NameList", "credentials_of", "may_share"]
+__all__ = ["CREDENTIAL_FIELDS", "NO_NAMES", "NameList", "credentials_of", "may_share"]
 
 
 class NameList:
@@ -38,7 +38,7 @@ class NameList:
 CREDENTIAL_FIELDS = NameList.of_fields(("authorization", "proxy-authorization", "x-api-key", "x-auth-*"))
 """Fields that identify a user. `Cookie` always does, and needn't be named."""
 
-_NO_NAMES = NameList(())
+NO_NAMES = NameList(())
 _LIFTS = ("must-revalidate", "s-maxage")
 
 
@@ -46,7 +46,7 @@ def credentials_of(
     request: Fields,
     *,
     names: NameList = CREDENTIAL_FIELDS,
-    harmless_cookies: NameList = _NO_NAMES,
+    harmless_cookies: NameList = NO_NAMES,
     session: bool = False,
     user: bool = False,
     certificate: bool = False,

@@ -1,0 +1,176 @@
+"""One rule at work on one cache: its place in the engine, its counters, its limits, and the addresses of its requests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from evercache.codecs.packer import Packer
+from evercache.core.duration import FOREVER
+from evercache.core.keys import digest
+from evercache.core.options import Options
+from evercache.core.protocol import Key
+from evercache.engine.choosy import Choosy
+from evercache.engine.memory import Bounded
+from evercache.engine.site import Arguments, Request, Site
+from evercache.http.counters import Counters
+from evercache.http.exchange import Exchange
+from evercache.http.fields import Fields
+from evercache.http.frame import FrameCodec
+from evercache.http.groups import GROUP_FIELDS
+from evercache.http.key import Address, digest_of, host_of, is_allowed_host, method_class
+from evercache.http.limits import Distinct, Rate
+from evercache.http.policy import Audience
+from evercache.http.query import significant_query
+from evercache.http.rules import Rule, Settings
+from evercache.http.template import fill
+from evercache.http.vary import normalised
+
+if TYPE_CHECKING:
+    from evercache.cache import Cache
+
+__all__ = ["Covered"]
+
+PERSONAL_FOR = 60.0
+"""Seconds for which a URL whose last answer was one user's is not looked up for anybody who shows credentials."""
+
+_MARGIN = 65_536  # of a frame beside its body
+
+
+class Covered:
+    """What a rule covers. One for each rule of a middleware, and for each route of the route form.
+
+    *weak*: made tags are weak, because something outside may still code the body (the route form under GZip).
+    """
+
+    def __init__(self, cache: Cache, rule: Rule, settings: Settings, *, weak: bool = False) -> None:
+        self.cache = cache
+        self.rule = rule
+        self.settings = settings
+        self.weak = weak
+        self.routed: Callable[[Mapping[str, Any]], str | None] | None = None  # what names the route that was chosen
+        self.engine = cache.engine
+        self.clock = cache.clock
+        self.policy = rule.policy(settings)
+        self.counters = Counters()
+        self.choosy = Choosy(cache.engine)
+        self.variants = Distinct(rule.max_variants)
+        self.queries = None if rule.max_distinct_queries is None else Distinct(rule.max_distinct_queries)
+        self.rate = Rate(settings.validations_per_second, self.clock.monotonic())
+        self.personal: Bounded[Address, float] = Bounded(10_000)
+        self.body_limit, self.header_limit = rule.body_limit, rule.header_limit
+        self.patience = rule.patience
+        self.methods = frozenset({*rule.methods, "HEAD"} if "GET" in rule.methods else rule.methods)
+        own = {b"app-cache-control"}
+        self.dropped = frozenset(own | GROUP_FIELDS if rule.strip_groups else own)
+        self.secret = cache.workshop.secret
+        self.site = self._site(cache)
+        cache.engine.statistics.http[rule.title] = self.counters.to_dict
+
+    def _site(self, cache: Cache) -> Site:
+        workshop, name = cache.workshop, f"http {self.rule.title}"
+        options = Options(ttl=FOREVER, fail_safe=FOREVER, jitter=0.0, version=1)
+        everyone = "!" if self.policy.audience is Audience.EVERYONE else ""
+
+        def request(key: Hashable, arguments: Arguments) -> Request:
+            address, variant = (key, None) if isinstance(key, Address) else _split(key)
+            id = f"http{everyone}#{digest_of(address, variant, self.secret)}".encode()
+            return Request(Key(id, lambda: _spelled(address)), arguments[0].tags)
+
+        site = Site(
+            name,
+            policy=options.resolve(name),
+            packer=Packer(
+                FrameCodec(),
+                compressor=workshop.compressor,
+                keyring=workshop.keyring,
+                namespace=workshop.namespace,
+                max_bytes=self.body_limit + _MARGIN,
+            ),
+            load=_load,
+            request=request,
+            text=lambda key: _spelled(key if isinstance(key, Address) else _split(key)[0]),
+            stats=cache.engine.statistics.of(name),
+            gated=False,
+        )
+        cache.engine.open(site)
+        return site
+
+    async def answer(
+        self,
+        app: Any,  # Any: an ASGI application, with whatever types its framework gives to messages
+        scope: Any,
+        receive: Any,
+        send: Any,
+        *,
+        params: Mapping[str, str],
+        principal: str | None = None,
+    ) -> None:
+        """Answer one request: from the cache, or by *app*, whose response is stored where it may be.
+
+        *params*: the fields of the path, for tags. *principal*: whose response it is, where `key_by` isn't to be asked.
+        """
+        await Exchange(self, app, scope, receive, send, params, principal).run()
+
+    def is_routed(self, scope: Mapping[str, Any]) -> bool:
+        """Whether the framework chose the route that the rule is about; what has no routes can't have chosen another."""
+        chosen = None if self.routed is None else self.routed(scope)
+        return chosen is None or chosen == self.rule.path or self.rule.prefix
+
+    def tags_of(self, params: Mapping[str, str]) -> tuple[str, ...]:
+        """The tags of the rule that are known before the response."""
+        tags = self.rule.tags
+        return () if callable(tags) else tuple([fill(tag, params) for tag in tags])
+
+    def host(self, fields: Fields) -> str | None:
+        """The host of a request, if it is one of ours."""
+        host = host_of(fields)
+        return host if host is not None and is_allowed_host(host, self.settings.hosts) else None
+
+    def address(
+        self, scope: Mapping[str, Any], host: str, path: bytes, content: bytes, principal: str | None
+    ) -> Address:
+        """What chooses the response to this request, before its variants."""
+        rule, fields = self.rule, scope["headers"]
+        dimensions = [(name.lower(), normalised(name.lower(), fields, ())) for name in rule.dimensions]
+        if principal is not None:
+            dimensions.append(("principal", digest(principal.encode("utf-8", "surrogatepass"), self.secret)))
+        query = significant_query(
+            scope.get("query_string", b""), keep=rule.keep_query, ignore=rule.ignore_query, any_order=rule.sort_query
+        )
+        return Address(
+            method_class(scope["method"]),
+            scope.get("scheme", "http"),
+            host,
+            scope.get("root_path", ""),
+            path,
+            query,
+            content,
+            tuple(dimensions),
+        )
+
+    def is_personal(self, address: Address) -> bool:
+        """Whether the last answer at *address* was for its one user only."""
+        until = self.personal.get(address)
+        return until is not None and self.clock.monotonic() < until
+
+    def was_personal(self, address: Address) -> None:
+        self.personal.put(address, self.clock.monotonic() + PERSONAL_FOR)
+
+    def was_shared(self, address: Address) -> None:
+        self.personal.items.pop(address, None)
+
+
+async def _load(lead: Any) -> Any:  # Any: `forward.Lead`; the engine hands over what the exchange gave it
+    return await lead.load()
+
+
+def _split(key: Any) -> tuple[Address, tuple[str | None, ...]]:
+    address, names, variant = key
+    return address, (*names, *variant)
+
+
+def _spelled(address: Address) -> str:
+    """The readable key, for globs; it never leaves the process."""
+    query = f"?{address.query.decode('latin-1')}" if address.query else ""
+    return f"http:{address.method}:{address.path.decode('latin-1')}{query}"

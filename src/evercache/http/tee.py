@@ -1,0 +1,334 @@
+"""Watching a response on its way from the application to the client, and keeping a copy of it where that is allowed.
+
+    start ── may it be stored? ── no ──▶ PASSING: everything goes through
+               │ yes
+               ├─ its length is known ──▶ HOLDING: the head waits for the body that comes with it, to get its tag
+               └─ it streams ───────────▶ STREAMING: each piece goes through at once, and into the copy
+    start ── 304 to our question ──────▶ SILENT: the stored response is fresh again, and is sent
+    start ── 5xx, and stale will do ───▶ SILENT: the stored response is sent
+
+The last piece goes out after the copy has been stored, so that the client's next request finds it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from evercache.core.flight import Flight
+from evercache.engine.choosy import Found
+from evercache.engine.loading import MISSING
+from evercache.engine.waiting import within
+from evercache.http.etag import make_etag
+from evercache.http.fields import combined, has
+from evercache.http.groups import group_tag, groups_of
+from evercache.http.lead import Lead, Nothing
+from evercache.http.messages import Message, copied
+from evercache.http.response import StoredResponse, arrived
+from evercache.http.reuse import AfterFailure, after_failure
+from evercache.http.status import Forwarded, cache_status
+from evercache.http.storable import Refusal, is_whole, may_store
+from evercache.http.stored import Stored
+from evercache.http.validate import merged_fields, unconditional, with_conditions
+from evercache.http.vary import merged_vary, variant_of, vary_names
+from evercache.http.views import Request, Response
+
+if TYPE_CHECKING:
+    from evercache.http.exchange import Exchange
+
+__all__ = ["Tee"]
+
+COMMIT = 0.25
+"""Seconds that the end of a response waits for the shared store."""
+
+KEPT_FOR_VALIDATION = 86_400.0
+"""Seconds after its freshness for which a response is kept that the application may confirm."""
+
+_FAILURES = frozenset({500, 502, 503, 504})
+_UNREACHABLE = frozenset({502, 503, 504})
+_STREAMS = ("text/event-stream", "application/x-ndjson")
+
+
+class _Mode(Enum):
+    WAITING = "waiting"
+    PASSING = "passing"
+    HOLDING = "holding"
+    STREAMING = "streaming"
+    SILENT = "silent"
+
+
+class Tee:
+    """The `send` that an application gets whose response may be stored."""
+
+    def __init__(self, exchange: Exchange, lead: Lead, flight: Flight | None, key: Any, found: Found) -> None:
+        self.exchange = exchange
+        self.covered = exchange.covered
+        self.lead = lead
+        self.flight = flight
+        self.key = key
+        self.found = found
+        self.why = exchange.why(found)
+        self.recorder: Any = None  # what notes the tags of everything that is read meanwhile
+        stored: Stored | None = None if found.value is MISSING else found.value
+        self.stored = stored
+        self.asks = stored is not None and stored.head.has_validator
+        if stored is not None and self.asks:
+            fields = with_conditions(exchange.fields, stored.head.fields, stored.head.received)
+        else:
+            fields = unconditional(exchange.fields)
+        self.scope = copied(exchange.scope, fields)
+        self.mode = _Mode.WAITING
+        self._start: Message = {}
+        self._head: StoredResponse | None = None
+        self._names: tuple[str, ...] = ()
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    async def __call__(self, message: Message) -> None:
+        kind = message["type"]
+        if kind == "http.response.start" and self.mode is _Mode.WAITING:
+            await self._on_start(message)
+        elif kind == "http.response.body" and self.mode in (_Mode.HOLDING, _Mode.STREAMING):
+            await self._on_body(message)
+        elif self.mode is not _Mode.SILENT:
+            await self.exchange.send(message)
+
+    # -- the head ------------------------------------------------------------------------------------------------
+
+    async def _on_start(self, message: Message) -> None:
+        status: int = message["status"]
+        fields = tuple([(bytes(name), bytes(value)) for name, value in message.get("headers", ())])
+        if status == 304 and self.asks and self.stored is not None:
+            self.mode = _Mode.SILENT
+            await self._confirmed(self.stored, fields)
+            return
+        if status in _FAILURES and self._stale_will_do(answered=status) is AfterFailure.STALE:
+            self.mode = _Mode.SILENT
+            await self._stale(status)
+            return
+        self._start = {**message, "headers": fields}
+        refusal = self._refusal(status, fields, trailers=bool(message.get("trailers")))
+        if refusal:
+            await self._refuse(refusal)
+        elif has(fields, b"content-length"):
+            self.mode = _Mode.HOLDING
+        else:
+            self.mode = _Mode.STREAMING
+            await self._send_start(stored=True)
+
+    def _refusal(self, status: int, fields: Sequence[tuple[bytes, bytes]], *, trailers: bool) -> str:
+        """Why this response isn't stored, or nothing; then its head is known."""
+        exchange, covered, policy = self.exchange, self.covered, self.exchange.policy
+        received = covered.clock.wall()
+        head = arrived(status, fields, policy, requested=exchange.requested, received=received)
+        refusal = may_store(exchange.method, exchange.fields, fields, head, policy, exchange.credentials)
+        if refusal is not None:
+            if refusal is Refusal.CREDENTIALS or refusal is Refusal.PRIVATE:
+                covered.was_personal(exchange.address)
+            return refusal.value
+        if (combined(fields, b"content-type") or "").lower().startswith(_STREAMS):
+            return "streaming"
+        if trailers:
+            return "trailers"
+        if sum([len(name) + len(value) for name, value in fields]) > covered.header_limit:
+            return "headers-too-large"
+        if covered.routed is not None and not covered.is_routed(self.scope):
+            return "other-route"
+        known = () if self.stored is None else self.stored.names
+        known_by_key: tuple[str, ...] = () if self.key == exchange.address else self.key[1]
+        self._names = merged_vary((*known, *known_by_key), vary_names(fields) or ())
+        if not covered.variants.admits(exchange.address, self._variant(), exchange.now):
+            return "too-many-variants"
+        self._head = head
+        covered.was_shared(exchange.address)
+        return ""
+
+    def _variant(self) -> tuple[str | None, ...]:
+        return variant_of(self._names, self.exchange.fields, self.exchange.policy.codings)
+
+    async def _refuse(self, reason: str) -> None:
+        """Not stored after all: let it through."""
+        self.covered.counters.refuse(reason)
+        self.covered.counters.miss += 1
+        self.lead.give_up(Nothing.REFUSED)
+        if self.mode is not _Mode.STREAMING:
+            await self._send_start(detail=reason)
+        self.mode = _Mode.PASSING
+
+    async def _send_start(self, *, stored: bool = False, detail: str | None = None) -> None:
+        await self.exchange.send(
+            {
+                **self._start,
+                "headers": self.exchange.reply.decorated(self._start["headers"], self._said(stored, detail)),
+            }
+        )
+
+    def _said(self, stored: bool, detail: str | None = None) -> bytes:
+        status: int = self._start["status"]
+        return cache_status(self.covered.settings.name, self.why, forwarded_status=status, stored=stored, detail=detail)
+
+    # -- the body ------------------------------------------------------------------------------------------------
+
+    async def _on_body(self, message: Message) -> None:
+        body, more = message.get("body", b""), message.get("more_body", False)
+        self._size += len(body)
+        if self._size > self.covered.body_limit:
+            await self._refuse("body-too-large")
+            await self._send_kept()
+            await self.exchange.send(message)
+            return
+        self._parts.append(bytes(body))
+        if not more:
+            await self._complete(message)
+        elif self.mode is _Mode.HOLDING:
+            self.mode = _Mode.STREAMING
+            await self._send_start(stored=True)
+            await self.exchange.send(message)
+        else:
+            await self.exchange.send(message)
+
+    async def _send_kept(self) -> None:
+        """Nothing is held back but the head: what came before has been sent."""
+        self._parts.clear()
+
+    async def _complete(self, message: Message) -> None:
+        head = self._head
+        held = self.mode is _Mode.HOLDING
+        body = b"".join(self._parts)
+        fields = self._start["headers"]
+        if head is None or not is_whole(fields, len(body)):
+            await self._refuse("incomplete")
+            await self.exchange.send(message)
+            return
+        self.mode = _Mode.PASSING
+        etag = None if has(head.fields, b"etag") else make_etag([body], weak=self.covered.weak)
+        stored = self._put_away(head, body, etag)
+        self._bring(stored, (), fields)
+        kept = await self._landed()
+        self.covered.counters.miss += 1
+        if not held:
+            await self.exchange.send(message)
+            return
+        tagged = fields if etag is None else (*fields, (b"etag", etag.encode("latin-1")))
+        decorated = self.exchange.reply.decorated(tagged, self._said(kept))
+        await self.exchange.reply.whole(head.status, decorated, body, tagged, head.received)
+
+    # -- storing -------------------------------------------------------------------------------------------------
+
+    def _put_away(self, head: StoredResponse, body: bytes, etag: str | None) -> Stored:
+        spent = max(0.0, self.covered.clock.wall() - head.received)
+        left = head.fresh_for(head.received) - spent
+        if head.asks_each_time:
+            left = min(left, 0.0)
+        return Stored(
+            head,
+            body,
+            names=self._names,
+            variant=self._variant(),
+            etag=etag,
+            left=left,
+            spent=spent,
+            made=self.exchange.now,
+        )
+
+    def _bring(self, stored: Stored, ids: Iterable[bytes], fields: Sequence[tuple[bytes, bytes]]) -> None:
+        """Hand the response to the flight, with every tag it is to be found by."""
+        exchange, covered, head = self.exchange, self.covered, stored.head
+        tags = [group_tag(exchange.target.origin, group) for group in groups_of(fields)]
+        if callable(covered.rule.tags):
+            request = Request(exchange.scope, exchange.params)
+            tags += covered.rule.tags(request, Response(head.status, fields))
+        kept = max(
+            head.stale_while_revalidate,
+            head.stale_if_error,
+            covered.settings.unreachable if head.may_be_stale else 0.0,
+            KEPT_FOR_VALIDATION if head.has_validator else 0.0,
+            60.0 if exchange.policy.honor_request and head.may_be_stale else 0.0,
+        )
+        until = exchange.now + max(stored.left, 0.0) + kept
+        covered.variants.add(exchange.address, stored.variant, until)
+        if covered.queries is not None:
+            covered.queries.add(exchange.target.path, exchange.address.query, until)
+        self.lead.bring(stored, kept=kept, tags=tags, ids=(*ids, *self.recorder.tags))
+
+    async def _landed(self) -> bool:
+        """Wait until it is stored, but not for ever; whether it is."""
+        flight = self.flight
+        if flight is None:
+            self.covered.counters.stored += 1
+            return True
+        if self.covered.engine.shares:
+            await within(self.covered.clock, COMMIT, flight.waiter)
+        else:
+            await asyncio.shield(flight.waiter)
+        self.covered.counters.stored += flight.proved
+        return flight.proved
+
+    # -- instead of the application's response -------------------------------------------------------------------
+
+    async def _confirmed(self, stored: Stored, update: Sequence[tuple[bytes, bytes]]) -> None:
+        """The application says that the stored response still holds (RFC 9111 §4.3.4)."""
+        exchange, policy = self.exchange, self.exchange.policy
+        fields = merged_fields(stored.head.fields, update)
+        received = self.covered.clock.wall()
+        head = arrived(stored.head.status, fields, policy, requested=exchange.requested, received=received)
+        self._names = merged_vary(stored.names, vary_names(fields) or ())
+        self._head = head
+        again = self._put_away(head, stored.body, stored.etag)
+        refusal = may_store(exchange.method, exchange.fields, fields, head, policy, exchange.credentials)
+        if refusal is None:
+            # What it was made of wasn't read again, so its tags are those that it had.
+            self._bring(again, self.found.tags, update)
+        else:
+            self.covered.counters.refuse(refusal.value)
+            self.lead.give_up(Nothing.REFUSED)
+        await self._landed()
+        self.covered.counters.revalidated += 1
+        await exchange.reply.stored(Found(again, again.ttl), Forwarded.STALE, forwarded=304)
+
+    async def _stale(self, status: int | None) -> None:
+        self.covered.counters.stale += 1
+        self.lead.give_up(Nothing.FAILED)
+        await self.exchange.reply.stored(self.found, Forwarded.STALE, forwarded=status)
+
+    def _stale_will_do(self, answered: int | None) -> AfterFailure:
+        """What to do about a failure: an answer of 5xx, or (None) an exception."""
+        stored, exchange = self.stored, self.exchange
+        if stored is None:
+            return AfterFailure.FORWARD
+        moment, head = exchange.moment(self.found), stored.head
+        found = after_failure(head, exchange.directives, moment, exchange.policy, answered=answered is not None)
+        gone = answered is None or answered in _UNREACHABLE
+        late = -head.fresh_for(moment)
+        if gone and head.may_be_stale and not head.asks_each_time and late < self.covered.settings.unreachable:
+            return AfterFailure.STALE
+        return found
+
+    # -- the end of the application ------------------------------------------------------------------------------
+
+    async def failed(self) -> bool:
+        """The application raised. True: the client has an answer all the same."""
+        if self.mode is not _Mode.WAITING and self.mode is not _Mode.HOLDING:
+            if self.mode is _Mode.STREAMING:
+                self.covered.counters.refuse("incomplete")
+            self.lead.give_up(Nothing.REFUSED)
+            return self.mode is _Mode.SILENT
+        self.mode = _Mode.PASSING
+        decision = self._stale_will_do(answered=None)
+        if decision is AfterFailure.STALE:
+            await self._stale(None)
+            return True
+        self.lead.give_up(Nothing.REFUSED)
+        self.covered.counters.miss += 1
+        if decision is AfterFailure.GATEWAY_TIMEOUT:
+            await self.exchange.reply.gateway_timeout("stale-forbidden")
+            return True
+        return False
+
+    async def ended(self) -> None:
+        """The application returned. What isn't complete by now never will be."""
+        if self.mode in (_Mode.HOLDING, _Mode.STREAMING):
+            await self._refuse("incomplete")
+        self.lead.give_up(Nothing.REFUSED)
