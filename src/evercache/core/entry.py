@@ -2,7 +2,7 @@
 
 An entry is the unit of the hit path, so its fields are laid out for four comparisons and nothing else:
 
-    now < entry.until  and  now < entry.lease.until  and  entry.checked == l1.counter
+    now < entry.until  and  now < entry.lease.until  and  entry.checked == l1.passing
 
 What an entry doesn't hold costs nothing a million times over: when it is dead follows from `fresh_until` and the policy
 of its site, how long its load took from `until` (`core.freshness.load_time_of`). `mutable`: each reader gets a copy.

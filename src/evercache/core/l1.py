@@ -1,6 +1,6 @@
 """L1: what this process answers from its own memory, and how an invalidation reaches it.
 
-The hit path lives in the decorators (`entry.checked == l1.counter` and two times); this is everything behind it.
+The hit path lives in the decorators (`entry.checked == l1.passing` and two times); this is everything behind it.
 
 Every invalidation takes the next number of one counter. An entry remembers the number it was last compared with, so
 "nothing was invalidated since" is one comparison, and after an invalidation each entry is compared once, when it is
@@ -36,6 +36,8 @@ __all__ = ["L1"]
 
 RING = 4096
 MAX_BANS = 256
+NOBODY = -1
+"""No entry was ever compared with this number: every hit takes a second look."""
 
 
 class TagCell:
@@ -54,6 +56,7 @@ class L1:
 
     def __init__(self, *, max_items: int | None, max_weight: int | None) -> None:
         self.counter = 0
+        self.passing = 0  # the counter, for hits that nobody needs to know of; NOBODY while somebody may
         self.shared = False  # whether a shared store stands behind: it then keeps what is stale, and L1 drops it
         self.leases: tuple[Lease, ...] = (Lease(math.inf),)
         self.ids: dict[bytes, Entry] = {}
@@ -66,6 +69,7 @@ class L1:
         self._texts: dict[int, tuple[dict[Hashable, Entry], Callable[[Hashable], str]]] = {}
         # Tables whose function is gone. Let go at the next `register`: a finalizer may run in the middle of anything.
         self.abandoned: deque[dict[Hashable, Entry]] = deque()
+        self._watchers = 0
         self._lock = threading.RLock()
 
     def after_fork(self) -> None:
@@ -204,7 +208,7 @@ class L1:
             number = self.counter + 1
             self._ring.append((number, record))
             _APPLY[record.kind](self, record.name, number)
-            self.counter = number
+            self._count(number)
 
     def _key(self, name: bytes, _: int) -> None:
         self._leave(self.ids.get(name))
@@ -239,7 +243,26 @@ class L1:
         """Forget everything under *lease*, in O(1); the room comes back as the entries are touched or evicted."""
         with self._lock:
             lease.floor = number = self.counter + 1
-            self.counter = number
+            self._count(number)
+
+    def _count(self, number: int) -> None:
+        self.counter = number
+        if not self._watchers:
+            self.passing = number
+
+    # -- watching ------------------------------------------------------------------------------------------------
+
+    def watch(self) -> None:
+        """From now on somebody wants to know of hits, until as many `unwatch`: none may pass without a second look."""
+        with self._lock:
+            self._watchers += 1
+            self.passing = NOBODY
+
+    def unwatch(self) -> None:
+        with self._lock:
+            self._watchers -= 1
+            if not self._watchers:
+                self.passing = self.counter
 
 
 def _concerns(record: LogRecord, id: bytes | None, tags: set[bytes], text: Callable[[], str]) -> bool:

@@ -15,13 +15,18 @@ key, is a change of that dictionary or of `__code__`, and the function stays the
             except _ec_KeyError:
                 pass
             else:
-                if _ec_entry.until > _ec_clock() < _ec_entry.lease.until and _ec_entry.checked == _ec_l1.counter:
+                if _ec_entry.until > _ec_clock() < _ec_entry.lease.until and (
+                    _ec_entry.checked == _ec_l1.passing
+                    or (_ec_entry.checked == _ec_l1.counter and _ec_recording() is None)
+                ):
                     _ec_entry.hits += 1
                     _ec_stats.hits += 1
                     return _ec_entry.value
         return await _ec_read(_ec_site, _ec_key(user_id, lang), (user_id, lang))
 
-Every operation on this path was measured, for it is the path that a cache is bought for. The key is looked up as it
+Every operation on this path was measured, for it is the path that a cache is bought for. While nobody in the process
+records what is read (`engine.recording`), `passing` is the counter and one comparison says so; else it is no number at
+all, and the hit asks whether it is its own caller who does. The key is looked up as it
 stands; whether an integer is so big that its key is something else is asked after the miss, where `_ec_key` makes the
 key with all care. The read stands outside `except`, so an error of a load has no KeyError in its context.
 """
@@ -36,6 +41,7 @@ from typing import Any
 
 from evercache.core.keys import BIG, part
 from evercache.decorators.parameters import Parameter
+from evercache.engine.recording import recording_here
 from evercache.errors import ConfigurationError
 
 __all__ = ["Stencil"]
@@ -63,6 +69,7 @@ class Stencil:
             "_ec_bool": bool,
             "_ec_KeyError": KeyError,  # a parameter may be called like a builtin
             "_ec_absent": object(),
+            "_ec_recording": recording_here,
         }
         for number, parameter in enumerate(self.parameters):
             if parameter.default is not _P.empty:
@@ -86,7 +93,10 @@ class Stencil:
             "except _ec_KeyError:",
             "    pass",
             "else:",
-            "    if _ec_entry.until > _ec_clock() < _ec_entry.lease.until and _ec_entry.checked == _ec_l1.counter:",
+            "    if _ec_entry.until > _ec_clock() < _ec_entry.lease.until and (",
+            "        _ec_entry.checked == _ec_l1.passing",
+            "        or (_ec_entry.checked == _ec_l1.counter and _ec_recording() is None)",
+            "    ):",
             "        _ec_entry.hits += 1",
             "        _ec_stats.hits += 1",
             *(["        if _ec_entry.mutable:", "            return _ec_copy(_ec_entry.value)"] if copies else []),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Awaitable, Callable, Coroutine, Hashable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
 from typing import Any
 
 from evercache.core.course import Loaded
@@ -16,7 +16,9 @@ from evercache.core.keys import part
 from evercache.core.options import Options, as_seconds
 from evercache.decorators.templates import Templates
 from evercache.decorators.workshop import Workshop
-from evercache.engine.gate import Gate, lent
+from evercache.engine.airfield import Airfield
+from evercache.engine.engine import Engine
+from evercache.engine.gate import lent
 from evercache.engine.invalidation import Confirmation
 from evercache.engine.loading import MISSING, current
 from evercache.engine.site import Arguments, Site
@@ -89,7 +91,7 @@ class Direct:
         """One value for each id that has one. What is missing is loaded by one call of *load_many*."""
         wanted, options = list(dict.fromkeys(ids)), self._tagged(options)
         airfield = self.engine.airfield()
-        batch = Batch(load_many, wanted, self.engine.clock.sleep, airfield.spawn, airfield.gate)
+        batch = Batch(load_many, wanted, self.engine, airfield)
 
         async def one(id: Any) -> Any:
             site, place, arguments = self._call((name, id), options, annotation, lambda: batch.load(id))
@@ -188,16 +190,16 @@ class Batch:
         self,
         load_many: Callable[[list[Any]], Awaitable[Mapping[Any, Any]]],
         wanted: Iterable[Any],
-        sleep: Callable[[float], Awaitable[None]],
-        spawn: Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]],
-        gate: Gate,
+        engine: Engine,
+        airfield: Airfield,
     ) -> None:
         # What users return is looked at before it is believed.
         self._load_many: Callable[[list[Any]], Awaitable[object]] = load_many
         self._open = set(wanted)
-        self._sleep = sleep
-        self._spawn = spawn
-        self._gate = gate
+        self._sleep = engine.clock.sleep
+        self._spawn = airfield.spawn
+        self._gate = airfield.gate
+        self._recording = engine.recording
         self._asked: dict[Any, asyncio.Future[Any]] = {}
         self._alarm: asyncio.Task[None] | None = None
 
@@ -210,7 +212,8 @@ class Batch:
         elif self._alarm is None:
             self._alarm = self._spawn(self._late(), "waits for more of a batch")
         async with lent():  # the batch takes one turn for all of them
-            value = await future
+            value, made_of = await future
+        current().carry(made_of.tags, made_of.near)  # what the one load has read, each of its values is made of
         if value is MISSING:
             current().skip()
         return value
@@ -237,7 +240,8 @@ class Batch:
     async def _run(self, asked: dict[Any, asyncio.Future[Any]]) -> None:
         try:
             async with self._gate.turn():
-                returned = await self._load_many(list(asked))
+                with self._recording() as recorder:
+                    returned = await self._load_many(list(asked))
             if not isinstance(returned, Mapping):
                 raise ConfigurationError(f"load_many returned a {type(returned).__name__}; return a mapping by id.")
             values: Mapping[Any, Any] = returned
@@ -253,4 +257,4 @@ class Batch:
             return
         for id, future in asked.items():
             if not future.done():
-                future.set_result(answers[id])
+                future.set_result((answers[id], recorder))

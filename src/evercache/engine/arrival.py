@@ -58,4 +58,5 @@ def spare_of(flight: Flight) -> Landing | None:
 
 def covering(spare: Landing, why: str) -> Landing:
     """A stale value instead of an error or of waiting."""
-    return Landing(spare.value, source="l1", stale=True, cause=why)
+    tags = spare.tags if spare.record is None else spare.record.tags
+    return Landing(spare.value, source="l1", stale=True, cause=why, tags=tags)

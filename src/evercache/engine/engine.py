@@ -34,6 +34,7 @@ from evercache.engine.ledger import Ledger
 from evercache.engine.loops import LoopThread, Portal
 from evercache.engine.memory import Bounded, Memories
 from evercache.engine.reader import Reader
+from evercache.engine.recording import Recorder
 from evercache.engine.repeater import Repeater
 from evercache.engine.site import Site
 from evercache.engine.statistics import Statistics
@@ -266,6 +267,10 @@ class Engine:
         if self._store is None:
             return int(self.clock.monotonic() * 1000)
         return self._store.now(partition)
+
+    def recording(self) -> Recorder:
+        """`with engine.recording() as recorder:` collects the tags of what is read from this cache meanwhile."""
+        return Recorder(self)
 
     def note_load(self, seconds: float) -> None:
         if self._store is not None:

@@ -6,7 +6,7 @@ Inside a loader, `current()` is the context of this load. Outside of one it is a
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
@@ -44,14 +44,18 @@ class LoadContext:
 
     - `ttl`: how long this value is fresh; None inherits.
     - `stale`: the value that is being replaced, if one is still at hand, else `MISSING`.
+    - `spare_for`: how many seconds after its ttl this value is kept (`fail_safe` of one value); None inherits.
     """
 
-    __slots__ = ("_kept", "_skipped", "_tags", "_ttl", "stale")
+    __slots__ = ("_ids", "_kept", "_near", "_skipped", "_tags", "_ttl", "spare_for", "stale")
 
     def __init__(self, stale: Any = MISSING) -> None:
         self.stale = stale
         self._ttl: float | None = None
+        self.spare_for: float | None = None
         self._tags: list[str] = []
+        self._ids: list[bytes] = []
+        self._near: set[bytes] = set()
         self._skipped = False
         self._kept = False
 
@@ -71,6 +75,13 @@ class LoadContext:
         """Add tags that are only known now, for example the id of what was found."""
         self._tags.extend(names)
 
+    def carry(self, ids: Iterable[bytes], near: Iterable[bytes] | None = None) -> None:
+        """Add tags by their ids: those of what the value was made of. *near*: the keys of those that came from this
+        process's memory (`Recorder.near`); None: who knows, perhaps all of them."""
+        ids = tuple(ids)
+        self._ids.extend(ids)
+        self._near.update(ids if near is None else near)
+
     def skip(self) -> None:
         """Serve this value, and store nothing."""
         self._skipped = True
@@ -86,8 +97,14 @@ class LoadContext:
 
     def loaded(self, value: Any, seconds: float, tag_id: Callable[[str], bytes]) -> Loaded:
         """What the loader said, for the course of its flight."""
-        tags = tuple(sorted({tag_id(name) for name in self._tags}))
-        return Loaded(value, seconds, tags, self._ttl, self._skipped, self._kept)
+        tags = tuple(sorted({*map(tag_id, self._tags), *self._ids}))
+        near = tuple(sorted(self._near.union(self._ids))) if self._near else ()
+        return Loaded(value, seconds, tags, self._ttl, self.spare_for, self._skipped, self._kept, near)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The tags that were added by name."""
+        return tuple(self._tags)
 
 
 def current() -> LoadContext:
@@ -103,10 +120,13 @@ def entered(context: LoadContext) -> None:
     _current.set(context)
 
 
-async def uncached(load: Awaitable[T]) -> T:
-    """Run a loader where nothing is cached, in its caller's task; `current()` is known there all the same."""
-    token = _current.set(LoadContext())
+async def uncached(load: Awaitable[T], note: Callable[[Iterable[str]], None]) -> T:
+    """Run a loader where nothing is cached, in its caller's task; `current()` is known there all the same, and *note* is
+    told of the tags that the loader adds."""
+    context = LoadContext()
+    token = _current.set(context)
     try:
         return await load
     finally:
         _current.reset(token)
+        note(context.names)

@@ -18,6 +18,7 @@ from evercache.core.record import NEVER_DIES, Record
 from evercache.engine.airfield import Airfield
 from evercache.engine.context import Context
 from evercache.engine.loading import MISSING, LoadContext, entered
+from evercache.engine.recording import Recorder
 from evercache.engine.site import CachedError, Site
 from evercache.engine.waiting import within
 from evercache.errors import CodecError, StoreUnavailable
@@ -131,6 +132,8 @@ class Pilot:
                 continue
 
     async def _run(self, context: LoadContext) -> Loaded | Failed:
+        if not self.site.gated:
+            return await self._run_now(context)
         async with self.airfield.gate.turn():
             return await self._run_now(context)
 
@@ -139,9 +142,11 @@ class Pilot:
         started = clock.monotonic()
         site.stats.loads += 1
         entered(context)
+        recorder = Recorder(self.engine)
         try:
-            value = await site.load(*self.arguments)
-            return self._loaded(context, value, clock.monotonic() - started)
+            with recorder:
+                value = await site.load(*self.arguments)
+            return self._loaded(context, recorder, value, clock.monotonic() - started)
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
             if task is not None and task.cancelling():
@@ -150,9 +155,9 @@ class Pilot:
         except (KeyboardInterrupt, SystemExit, GeneratorExit):
             raise  # the end of the loop, not an answer
         except BaseException as error:  # noqa: BLE001 - the loader's own, whatever its class; its callers get it
-            return self._failed(error, clock.monotonic() - started)
+            return self._failed(context, recorder, error, clock.monotonic() - started)
 
-    def _loaded(self, context: LoadContext, value: Any, seconds: float) -> Loaded:
+    def _loaded(self, context: LoadContext, recorder: Recorder, value: Any, seconds: float) -> Loaded:
         site = self.site
         site.stats.load_seconds += seconds
         self.engine.note_load(seconds)
@@ -160,7 +165,7 @@ class Pilot:
             from evercache.core.events import Loaded as LoadedEvent
 
             self.engine.hooks.emit(LoadedEvent(site.name, self.key.id.decode(), seconds))
-        loaded = context.loaded(value, seconds, self.engine.tag_id)
+        loaded = self._said(context, recorder, value, seconds)
         if value is None and loaded.ttl is None:
             loaded.ttl = site.policy.negative_for(None)
             site.stats.negative += loaded.ttl is not None
@@ -168,7 +173,17 @@ class Pilot:
             loaded.skip = True
         return loaded
 
-    def _failed(self, error: BaseException, seconds: float) -> Failed:
+    def _said(self, context: LoadContext, recorder: Recorder, value: Any, seconds: float) -> Loaded:
+        """What the loader said, and what its value was made of. What is made of something stale is stale itself: kept as
+        long as this function may answer with stale values, else not at all."""
+        context.carry(recorder.tags, recorder.near)
+        loaded = context.loaded(value, seconds, self.engine.tag_id)
+        if recorder.stale:
+            loaded.ttl = 0.0
+            loaded.skip = loaded.skip or not (loaded.spare_for or self.site.policy.spare_for)
+        return loaded
+
+    def _failed(self, context: LoadContext, recorder: Recorder, error: BaseException, seconds: float) -> Failed:
         site = self.site
         site.stats.load_failures += 1
         if self.engine.hooks.observers:
@@ -176,11 +191,13 @@ class Pilot:
 
             kind = type(error)
             self.engine.hooks.emit(LoadFailed(site.name, self.key.id.decode(), kind.__qualname__, seconds))
+        said = self._said(context, recorder, CachedError(error), seconds)
         ttl = site.policy.negative_for(error)
         if ttl is None:
-            return Failed(error)
+            return Failed(error, tags=said.tags)
         site.stats.negative += 1
-        return Failed(error, Loaded(CachedError(error), seconds, ttl=ttl))
+        said.ttl, said.keep, said.skip = ttl, False, recorder.stale
+        return Failed(error, said, said.tags)
 
     # -- values --------------------------------------------------------------------------------------------------
 
@@ -220,7 +237,8 @@ class Pilot:
         policy = self.site.policy
         ttl = policy.life(policy.ttl if loaded.ttl is None else loaded.ttl, self.engine.random.random())
         now = self.engine.now(self.partition)
-        life = ttl if isinstance(value, CachedError) else ttl + policy.spare_for
+        spare_for = policy.spare_for if loaded.spare_for is None else loaded.spare_for
+        life = ttl if isinstance(value, CachedError) else ttl + spare_for
         record = Record(
             fill=secrets.token_bytes(16),
             namespace=b"",

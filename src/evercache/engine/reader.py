@@ -10,10 +10,11 @@ board the flight of this key, or start one (`engine.departures`); wait (`engine.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Hashable
+from collections.abc import Coroutine, Hashable, Iterable
 from typing import Any
 
 from evercache.core.course import Loaded
+from evercache.core.entry import Entry
 from evercache.core.flight import Flight, Landing
 from evercache.core.protocol import LogRecord
 from evercache.engine.airfield import Airfield
@@ -23,8 +24,9 @@ from evercache.engine.departures import Departures
 from evercache.engine.invalidation import Invalidator
 from evercache.engine.loading import MISSING, uncached
 from evercache.engine.memory import Memories
-from evercache.engine.nearby import Nearby
+from evercache.engine.nearby import Nearby, tags_of
 from evercache.engine.own import own
+from evercache.engine.recording import current_recorder, note, recording_here
 from evercache.engine.site import Arguments, CachedError, Request, Site
 from evercache.engine.straight import ABSENT, Straight
 from evercache.errors import CodecError, StoreUnavailable
@@ -49,7 +51,9 @@ class Reader:
     async def read(self, site: Site, key: Hashable, arguments: Arguments) -> Any:
         """The value of this call: from L1, from L2, or loaded."""
         if not self.engine.enabled:
-            return await uncached(site.load(*arguments))
+            return await self._uncached(site, key, arguments)
+        if recording_here() is not None and (entry := self._hit(site, key)) is not None:
+            return site.handed_out(entry.value) if entry.mutable else entry.value
         airfield = self.engine.airfield()
         landing = self._from_l1(airfield, site, key, arguments)
         if landing is None and site.straight:
@@ -57,16 +61,17 @@ class Reader:
                 landing = await self.straight.look(site, key, site.request(key, arguments))
             if landing is not None and landing is not ABSENT:
                 site.stats.l2_hits += 1
+                self._note(site, key, arguments, landing)
                 return landing.value  # decoded for this caller alone: nothing to isolate
         if landing is None or landing.source == "none":
             landing = await self._by_flight(airfield, site, key, arguments, landing)
         self._count(site, landing, key, arguments)
-        return await self._handed(site, landing, arguments)
+        return await self._handed(site, landing, key, arguments)
 
     async def refresh(self, site: Site, key: Hashable, arguments: Arguments) -> Any:
         """A value whose load begins after this call, whatever is cached."""
         if not self.engine.enabled:
-            return await uncached(site.load(*arguments))
+            return await self._uncached(site, key, arguments)
         airfield = self.engine.airfield()
         site.stats.refreshes += 1
         while True:
@@ -74,7 +79,7 @@ class Reader:
             await await_landing(self.engine.clock, airfield.flights, flight, site, starter=True)
             landing: Landing | None = flight.landing
             if landing is not None and landing.source != "none":
-                return await self._handed(site, landing, arguments)
+                return await self._handed(site, landing, key, arguments)
 
     async def peek(self, site: Site, key: Hashable, arguments: Arguments, *, counted: bool = False) -> Any:
         """The cached value, fresh or stale, or MISSING. Never loads. *counted*: this is a request, for statistics."""
@@ -92,6 +97,7 @@ class Reader:
             self._count(site, landing, key, arguments)
         if landing.source == "none" or isinstance(landing.value, CachedError):
             return MISSING
+        self._note(site, key, arguments, landing)
         return site.handed_out(landing.value)
 
     async def put(self, site: Site, key: Hashable, arguments: Arguments, loaded: Loaded) -> bool:
@@ -165,10 +171,10 @@ class Reader:
         landing = self.nearby.find(airfield, site, key, dice)
         if landing is not None and landing.refresh:
             spare = Landing(landing.value, stale=True, tags=landing.tags)
-            self._refresh_behind(airfield, site, key, arguments, spare=spare, dice=dice)
+            self.refresh_behind(airfield, site, key, arguments, spare=spare, dice=dice)
         return landing
 
-    def _refresh_behind(
+    def refresh_behind(
         self,
         airfield: Airfield,
         site: Site,
@@ -221,7 +227,7 @@ class Reader:
         if landing.error is not None and (spare := spare_of(flight)) is not None:
             return covering(spare, "load failed")
         if landing.refresh:
-            self._refresh_behind(airfield, site, key, arguments, dice=flight.dice)
+            self.refresh_behind(airfield, site, key, arguments, dice=flight.dice)
         return landing
 
     # -- answers -------------------------------------------------------------------------------------------------
@@ -243,9 +249,10 @@ class Reader:
         else:
             stats.l2_hits += 1
 
-    async def _handed(self, site: Site, landing: Landing, arguments: Arguments) -> Any:
+    async def _handed(self, site: Site, landing: Landing, key: Hashable, arguments: Arguments) -> Any:
         """What the caller gets. A value that can't be copied (a generator, a lock) is one caller's; the others, who
         would change or use up the same one, load for themselves."""
+        self._note(site, key, arguments, landing)
         try:
             return self._given(site, landing)
         except CodecError:
@@ -254,7 +261,7 @@ class Reader:
         if not landing.taken:
             landing.taken = True
             return landing.value
-        return await uncached(site.load(*arguments))
+        return await self._uncached(site, key, arguments)
 
     def _given(self, site: Site, landing: Landing) -> Any:
         """The caller's own copy, or the error."""
@@ -263,3 +270,38 @@ class Reader:
         if isinstance(landing.value, CachedError):
             raise own(landing.value.error).with_traceback(None)
         return site.handed_out(landing.value)
+
+    # -- for who records (`engine.recording`) --------------------------------------------------------------------
+
+    def _hit(self, site: Site, key: Hashable) -> Entry | None:
+        """The short path of a hit once more, for a caller who may be building something of it."""
+        entry, now = site.table.get(key), self.engine.clock.monotonic()
+        if entry is None or not entry.until > now < entry.lease.until or not self.engine.l1.check(entry, now):
+            return None
+        if now >= entry.until:  # the check has found it expired
+            return None
+        entry.hits += 1
+        site.stats.hits += 1
+        recorder = current_recorder(self.engine)
+        if recorder is not None:
+            recorder.note(tags_of(entry), near=entry.id)
+        return entry
+
+    def _note(self, site: Site, key: Hashable, arguments: Arguments, landing: Landing) -> None:
+        """Whatever is being built here depends on what *landing* depends on."""
+        recorder = current_recorder(self.engine)
+        if recorder is None:
+            return
+        request, engine, record = site.request(key, arguments), self.engine, landing.record
+        if record is not None:
+            tags: Iterable[bytes] = record.tags
+        else:
+            late = () if landing.extra is None else landing.extra.tags
+            tags = {*map(engine.tag_id, request.tags), *landing.tags, *late}
+        near = request.key.id if landing.source == "l1" else None
+        recorder.note(tags, stale=landing.stale, near=near)
+
+    async def _uncached(self, site: Site, key: Hashable, arguments: Arguments) -> Any:
+        if recording_here() is not None:
+            note(self.engine, site.request(key, arguments).tags)
+        return await uncached(site.load(*arguments), lambda names: note(self.engine, names))
