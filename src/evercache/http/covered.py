@@ -13,6 +13,8 @@ from evercache.core.protocol import Key
 from evercache.engine.choosy import Choosy
 from evercache.engine.memory import Bounded
 from evercache.engine.site import Arguments, Request, Site
+from evercache.errors import ConfigurationError
+from evercache.http import views
 from evercache.http.counters import Counters
 from evercache.http.exchange import Exchange
 from evercache.http.fields import Fields
@@ -121,6 +123,15 @@ class Covered:
         """The tags of the rule that are known before the response."""
         tags = self.rule.tags
         return () if callable(tags) else tuple([fill(tag, params) for tag in tags])
+
+    def late_tags(self, request: views.Request, response: views.Response) -> list[str]:
+        """The tags of the rule that its function says; raises what that raises."""
+        tags = self.rule.tags
+        found: list[object] = list(tags(request, response)) if callable(tags) else []
+        named = [tag for tag in found if isinstance(tag, str) and tag]
+        if len(named) < len(found):
+            raise ConfigurationError(f"{self.rule.title}: tags returned {found!r}; return texts that aren't empty.")
+        return named
 
     def host(self, fields: Fields) -> str | None:
         """The host of a request, if it is one of ours."""

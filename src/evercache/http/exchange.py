@@ -32,6 +32,7 @@ from evercache.http.storable import request_refusal
 from evercache.http.stored import Stored
 from evercache.http.tee import Tee
 from evercache.http.unsafe import Target
+from evercache.http.validate import unconditional
 from evercache.http.vary import variant_of
 from evercache.http.views import Request
 
@@ -115,8 +116,8 @@ class Exchange:
         if not covered.engine.enabled:
             return "disabled"
         if self.policy.audience is Audience.ONE_PRINCIPAL:
-            if self.principal is None and covered.rule.key_by is not None:
-                self.principal = covered.rule.key_by(Request(scope, self.params))
+            if self.principal is None:
+                self.principal = self._principal()
             if self.principal is None:
                 return "no-principal"
         elif self.policy.audience is Audience.ANYONE_ANONYMOUS:
@@ -135,6 +136,15 @@ class Exchange:
             if self.content is None:
                 return "content-too-large"
         return ""
+
+    def _principal(self) -> str | None:
+        """The user, as the rule's function knows it. One that fails costs the cache, not the request."""
+        rule = self.covered.rule
+        try:
+            return None if rule.key_by is None else rule.key_by(Request(self.scope, self.params))
+        except Exception:  # noqa: BLE001 - the user's function; logged
+            _log.exception("%s: key_by failed; the request isn't cached", rule.title)
+            return None
 
     def _content_key(self) -> bytes:
         return b"" if self.content is None else content_of(self.fields, self.content)
@@ -331,14 +341,16 @@ class Exchange:
 
     def _refresher(self, key: Hashable, found: Found) -> Any:
         """What fetches the response anew when nobody waits for it: the same request, by nobody."""
-        scope = dict(self.scope)
+        scope = dict(self.scope, headers=unconditional(self.fields))
+        if self.method == "HEAD":
+            scope["method"] = "GET"
         if isinstance(scope.get("state"), dict):
             scope["state"] = dict(scope["state"])
         again = Exchange(
             self.covered, self.app, scope, replayed(self.content or b""), nowhere, self.params, self.principal
         )
         again.address, again.target, again.tags = self.address, self.target, self.tags
-        again.directives, again.content = self.directives, self.content
+        again.directives, again.credentials, again.content = self.directives, self.credentials, self.content
 
         async def run(lead: Lead) -> None:
             again.requested = self.covered.clock.wall()

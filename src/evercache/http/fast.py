@@ -78,6 +78,8 @@ class Fast:
         """Where the answer to a request that asks for nothing special lies; None for any other one."""
         if self._off or scope["method"] != "GET" or "session" in scope or "user" in scope:
             return None
+        if (extensions := scope.get("extensions")) and "tls" in extensions:
+            return None
         host = None
         special = self._special
         for name, value in scope["headers"]:
@@ -99,12 +101,12 @@ class Fast:
     def _is_special(self, name: bytes) -> bool:
         """Whether a request with this field takes the long way; remembered."""
         covered = self.covered
+        anonymous = covered.policy.audience is Audience.ANYONE_ANONYMOUS
         special = (
             name in _ALWAYS
-            or name in _ASKING
-            or name == b"cookie"
+            or (covered.settings.honor_request and name in _ASKING)
             or name != name.lower()
-            or (covered.policy.audience is Audience.ANYONE_ANONYMOUS and name in covered.settings.credentials)
+            or (anonymous and (name == b"cookie" or name in covered.settings.credentials))
         )
         if len(self._special) < _NAMES:
             self._special[name] = special

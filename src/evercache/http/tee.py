@@ -13,6 +13,7 @@ The last piece goes out after the copy has been stored, so that the client's nex
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterable, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from evercache.core.flight import Flight
 from evercache.engine.choosy import Found
 from evercache.engine.loading import MISSING
 from evercache.engine.waiting import within
+from evercache.http.conditional import is_not_modified, not_modified_fields
 from evercache.http.etag import make_etag
 from evercache.http.fields import combined, has
 from evercache.http.groups import group_tag, groups_of
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
     from evercache.http.exchange import Exchange
 
 __all__ = ["Tee"]
+
+_log = logging.getLogger("evercache.http")
 
 COMMIT = 0.25
 """Seconds that the end of a response waits for the shared store."""
@@ -111,7 +115,7 @@ class Tee:
         self._start = {**message, "headers": fields}
         refusal = self._refusal(status, fields, trailers=bool(message.get("trailers")))
         if refusal:
-            await self._refuse(refusal)
+            await self._refuse_at_once(refusal)
         elif has(fields, b"content-length"):
             self.mode = _Mode.HOLDING
         else:
@@ -147,6 +151,18 @@ class Tee:
 
     def _variant(self) -> tuple[str | None, ...]:
         return variant_of(self._names, self.exchange.fields, self.exchange.policy.codings)
+
+    async def _refuse_at_once(self, reason: str) -> None:
+        """Not stored. The application wasn't shown the client's conditions, so they are answered here."""
+        exchange, fields = self.exchange, self._start["headers"]
+        status: int = self._start["status"]
+        if not is_not_modified(exchange.method, exchange.fields, status, fields, self.covered.clock.wall()):
+            await self._refuse(reason)
+            return
+        self._start = {**self._start, "status": 304, "headers": not_modified_fields(fields)}
+        await self._refuse(reason)
+        await exchange.send({"type": "http.response.body", "body": b""})
+        self.mode = _Mode.SILENT
 
     async def _refuse(self, reason: str) -> None:
         """Not stored after all: let it through."""
@@ -205,7 +221,11 @@ class Tee:
         self.mode = _Mode.PASSING
         etag = None if has(head.fields, b"etag") else make_etag([body], weak=self.covered.weak)
         stored = self._put_away(head, body, etag)
-        self._bring(stored, (), fields)
+        if not self._bring(stored, (), fields):
+            self.mode = _Mode.HOLDING if held else _Mode.STREAMING
+            await self._refuse("tags-failed")
+            await self.exchange.send(message)
+            return
         kept = await self._landed()
         self.covered.counters.miss += 1
         if not held:
@@ -233,13 +253,15 @@ class Tee:
             made=self.exchange.now,
         )
 
-    def _bring(self, stored: Stored, ids: Iterable[bytes], fields: Sequence[tuple[bytes, bytes]]) -> None:
-        """Hand the response to the flight, with every tag it is to be found by."""
+    def _bring(self, stored: Stored, ids: Iterable[bytes], fields: Sequence[tuple[bytes, bytes]]) -> bool:
+        """Hand the response to the flight, with every tag it is to be found by. False: they aren't to be had."""
         exchange, covered, head = self.exchange, self.covered, stored.head
-        tags = [group_tag(exchange.target.origin, group) for group in groups_of(fields)]
-        if callable(covered.rule.tags):
-            request = Request(exchange.scope, exchange.params)
-            tags += covered.rule.tags(request, Response(head.status, fields))
+        try:
+            tags = covered.late_tags(Request(exchange.scope, exchange.params), Response(head.status, fields))
+        except Exception:  # noqa: BLE001 - the user's function; logged
+            _log.exception("%s: its function for tags failed; the response isn't stored", covered.rule.title)
+            return False
+        tags += [group_tag(exchange.target.origin, group) for group in groups_of(fields)]
         kept = max(
             head.stale_while_revalidate,
             head.stale_if_error,
@@ -252,6 +274,7 @@ class Tee:
         if covered.queries is not None:
             covered.queries.add(exchange.target.path, exchange.address.query, until)
         self.lead.bring(stored, kept=kept, tags=tags, ids=(*ids, *self.recorder.tags))
+        return True
 
     async def _landed(self) -> bool:
         """Wait until it is stored, but not for ever; whether it is."""
@@ -278,11 +301,9 @@ class Tee:
         self._head = head
         again = self._put_away(head, stored.body, stored.etag)
         refusal = may_store(exchange.method, exchange.fields, fields, head, policy, exchange.credentials)
-        if refusal is None:
-            # What it was made of wasn't read again, so its tags are those that it had.
-            self._bring(again, self.found.tags, update)
-        else:
-            self.covered.counters.refuse(refusal.value)
+        # What it was made of wasn't read again, so its tags are those that it had.
+        if refusal is not None or not self._bring(again, self.found.tags, update):
+            self.covered.counters.refuse("tags-failed" if refusal is None else refusal.value)
             self.lead.give_up(Nothing.REFUSED)
         await self._landed()
         self.covered.counters.revalidated += 1
