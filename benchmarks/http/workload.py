@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from benchmarks.http.payload import BODY, HEADERS
 from benchmarks.http.variants import App, Message
 from evercache import Cache
+from evercache.http import CacheMiddleware, Rule
 from evercache.testing.clock import ManualClock
 
 __all__ = ["Outcome", "play"]
@@ -121,8 +122,6 @@ async def _ask(app: App, method: str, number: int, headers: list[tuple[bytes, by
 
 async def play(seconds: int, ttl: str, *, seed: int = 1) -> Outcome:
     """Let *seconds* of traffic go by."""
-    from evercache.http import CacheMiddleware, Rule
-
     clock, dice, resources = ManualClock(), random.Random(seed), Resources()
     users = [User() for _ in range(USERS)]
     law = list(itertools.accumulate(1 / rank for rank in range(1, RESOURCES + 1)))

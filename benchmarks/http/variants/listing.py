@@ -9,6 +9,7 @@ from typing import Any
 
 from benchmarks.http.variants import App, Place, Variant
 from evercache import Cache
+from evercache.http import CacheMiddleware, Rule
 
 __all__ = ["PATH", "VARIANTS"]
 
@@ -73,13 +74,11 @@ def uncached(place: Place) -> Any:
 
 
 def cached(place: Place) -> App:
-    from evercache.http import CacheMiddleware, Rule
-
     app = listing(database(Path(place.folder) / "cached.sqlite3"))
     return CacheMiddleware(app, cache=Cache(environ={}), rules=[Rule("/boards/{board}/tasks", ttl="10m")])
 
 
 VARIANTS = {
     "listing, FastAPI": Variant(uncached, ("fastapi",)),
-    "listing, evercache": Variant(cached, ("fastapi",), cached="evercache; hit"),
+    "listing, evercache": Variant(cached, ("fastapi",), cached="evercache;hit"),
 }

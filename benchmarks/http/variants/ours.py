@@ -8,32 +8,46 @@ from typing import Any
 from benchmarks.http.variants import App, Message, Place, Variant
 from benchmarks.http.variants.plain import fastapi_model, raw
 from evercache import Cache
+from evercache.http import CacheMiddleware, Rule
 
-__all__ = ["VARIANTS", "around"]
+__all__ = ["VARIANTS"]
 
-HIT = "evercache; hit"
+HIT = "evercache;hit"
 
 
-def around(app: App, cache: Cache) -> App:
-    """*app* with the cache outermost, for an hour."""
-    from evercache.http import CacheMiddleware, Rule
+RULES = [Rule("/items", ttl="1h")]
 
-    return CacheMiddleware(app, cache=cache, rules=[Rule("/items", ttl="1h")])
+
+def living(app: App, cache: Cache) -> App:
+    """*app*, a bare callable, with the start and the end that a framework would give to *cache*."""
+
+    async def lives(scope: Message, receive: Any, send: Any) -> None:
+        if scope["type"] != "lifespan":
+            await app(scope, receive, send)
+            return
+        await receive()
+        async with cache:
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    return lives
 
 
 def outermost(_place: Place) -> App:
-    return around(raw(), Cache(environ={}))
+    cache = Cache(environ={})
+    return CacheMiddleware(living(raw(), cache), cache=cache, rules=RULES)
 
 
 def outermost_fastapi(_place: Place) -> App:
-    return around(fastapi_model(), Cache(environ={}))
+    cache = Cache(environ={})
+    return CacheMiddleware(fastapi_model(lifespan=cache.lifespan), cache=cache, rules=RULES)
 
 
 def inside_fastapi(_place: Place) -> Any:
-    from evercache.http import CacheMiddleware, Rule
-
-    app = fastapi_model()
-    app.add_middleware(CacheMiddleware, cache=Cache(environ={}), rules=[Rule("/items", ttl="1h")])
+    cache = Cache(environ={})
+    app = fastapi_model(lifespan=cache.lifespan)
+    app.add_middleware(CacheMiddleware, cache=cache, rules=RULES)
     return app
 
 
@@ -53,7 +67,8 @@ def redis_alone(place: Place) -> App:
             await asyncio.sleep(0.02)
         await answer(scope, receive, send)
 
-    return around(slow, Cache(place.redis, namespace="bench", l1=False, environ={}))
+    cache = Cache(place.redis, namespace="bench", l1=False, environ={})
+    return CacheMiddleware(living(slow, cache), cache=cache, rules=RULES)
 
 
 VARIANTS = {
