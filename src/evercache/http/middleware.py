@@ -158,7 +158,12 @@ class CacheMiddleware:
         async def checked() -> Message:
             message = await receive()
             if message["type"] == "lifespan.startup":
-                self._check(scope)  # what it raises, the application's own start-up raises
+                try:
+                    self._check(scope)
+                except ConfigurationError as error:
+                    # An exception alone would mean to a server that there is no lifespan here, and it would go on.
+                    await send({"type": "lifespan.startup.failed", "message": str(error)})
+                    raise
             return message
 
         await self.app(scope, checked, send)
