@@ -186,6 +186,30 @@ async def test_late_tags_are_refused_if_they_were_invalidated_meanwhile(run):
     assert await run(say.Tags(b"999", (b"x",), b"c", TERMS)) is None
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        say.InvalidateKey(b"inner"),
+        say.ExpireKey(b"inner"),
+        say.InvalidateTag(b"known", b"i", TERMS),
+        say.ExpireTag(b"known", b"i", TERMS),
+        say.Ban("users:*", b"i", TERMS),
+        say.Distrust(b"i", TERMS),
+    ],
+    ids=lambda command: type(command).__name__,
+)
+async def test_what_a_value_was_made_of_is_asked_for_with_the_late_tags(run, command):
+    """
+    Keys and tags that need no stamp, patterns and the namespace: a record of any of them since the anchor says no.
+    """
+    begun = await begin(run)
+    asked = say.Tags(begun.anchor, (), b"c", TERMS, (b"inner", b"known"))
+    await run(say.InvalidateKey(b"other"))
+    assert await run(asked) == ()
+    await run(command)
+    assert await run(asked) is None
+
+
 async def test_bans_are_told_since_a_position(run):
     """
     The patterns behind a position, in order; None when that part of the list is lost.

@@ -109,12 +109,12 @@ class Both:
             b"schema..", b"payload",
         )  # fmt: skip
 
-    def tags(self, which: int, tags: int, *_: int) -> None:
+    def tags(self, which: int, tags: int, key: int, also: int, *_: int) -> None:
         if self.begun:
             *_, mine, theirs = self.begun[which % len(self.begun)]
             if mine.anchor and theirs.anchor:
-                names = _tags(tags)
-                self.run(say.Tags(mine.anchor, names, b"t", TERMS), say.Tags(theirs.anchor, names, b"t", TERMS))
+                names, also = _tags(tags), (_key(key).id, TAGS[also % 3])[: also % 4]
+                self.run(*[say.Tags(begun.anchor, names, b"t", TERMS, also) for begun in (mine, theirs)])
 
     def renew(self, which: int, owner: int, *_: int) -> None:
         if self.begun:

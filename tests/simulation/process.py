@@ -156,6 +156,7 @@ class Process(Writer):
             candidate=world.candidate,
             quarantined=lambda tags: self.quarantined(key, tags),
             untouched=lambda since, tags: l1.untouched(since, key.id, tags, lambda: key.text),
+            heard=lambda: None,
             declared=declared,
             remembered=remembered,
             shared=not world.alone,

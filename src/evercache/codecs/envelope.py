@@ -79,6 +79,10 @@ def _pack(record: Record) -> bytes:
     fill, schema, tags = record.fill, record.schema, record.tags
     if len(fill) != 16 or len(schema) != 8:
         raise ValueError("fill takes 16 bytes and schema 8")
+    if len(tags) > MAX_TAGS:
+        raise ValueError(
+            f"it has {len(tags)} tags, of which {MAX_TAGS} fit; give what it is made of one tag that all of it shares"
+        )
     parts = [record.namespace, record.ban]
     for pair in zip(tags, record.stamps, strict=True):
         parts += pair

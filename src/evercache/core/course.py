@@ -95,7 +95,8 @@ class Ask:
     - `force`: load although an entry is there; `rotate`: and reject every load that began before;
       `patient`: wait for another process that loads the same key.
     - `age`: the age of a record now; `expired`: that of one which was expired softly, by its tags; `counter`: L1's invalidation counter; `quarantined`: whether an invalidation of
-      this key or one of these tags is still on its way; `untouched`: nothing of it was invalidated since a counter.
+      this key or one of these tags is still on its way; `untouched`: nothing of it was invalidated since a counter;
+      `heard`: the position of the log up to which this process knows everything, None if it can't tell.
     - `absent`: who asks has just looked, and nothing was there: begin at once.
     """
 
@@ -108,6 +109,7 @@ class Ask:
     candidate: Callable[[], bytes]
     quarantined: Callable[[Iterable[bytes]], bool]
     untouched: Callable[[int, Iterable[bytes]], bool]
+    heard: Callable[[], bytes | None]
     declared: tuple[bytes, ...] = ()
     remembered: tuple[bytes, ...] = ()
     shared: bool = True
@@ -308,7 +310,7 @@ class Course:
     def _load(self, flight: Flight, ask: Ask, ticket: _Ticket) -> Generator[Step, Any, Landing]:
         flight.proof_sent = None
         flight.load_began = self.ticks.next()
-        counter = ask.counter()
+        counter, heard = ask.counter(), ask.heard()
         spare = ticket.spare or flight.spare
         loaded: Loaded | Failed = yield Load(ticket.begun, spare)
         # Who comes from here on may only use the value if the fill is accepted after it came: let them fly themselves.
@@ -331,7 +333,7 @@ class Course:
         elif ask.alone:
             self._prove_alone(flight, ask, loaded, counter)
         elif begun is not None:
-            yield from self._store(flight, ask, begun, loaded, landing)
+            yield from self._store(flight, ask, begun, loaded, landing, heard)
         return landing
 
     def _prove_alone(self, flight: Flight, ask: Ask, loaded: Loaded, counter: int) -> None:
@@ -340,13 +342,15 @@ class Course:
         flight.since = counter
         flight.proved = not flight.doomed and ask.untouched(counter, ask.declared + loaded.tags)
 
-    def _store(self, flight: Flight, ask: Ask, begun: Begun, loaded: Loaded, landing: Landing) -> Flow:
+    def _store(
+        self, flight: Flight, ask: Ask, begun: Begun, loaded: Loaded, landing: Landing, heard: bytes | None
+    ) -> Flow:
         """Encode, learn the stamps of late tags, fill. Whatever fails here costs the entry, never the answer."""
         if begun.generation is None:
             yield from self._release(ask, begun)
             return
         try:
-            stamped = yield from self._stamps(ask, begun, loaded)
+            stamped = yield from self._stamps(ask, begun, loaded, heard)
             if stamped is None:
                 landing.rejected = True
                 yield from self._release(ask, begun)
@@ -365,15 +369,25 @@ class Course:
         if accepted:
             landing.record = record
 
-    def _stamps(self, ask: Ask, begun: Begun, loaded: Loaded) -> Flow:
-        """All tags of the entry with the stamps they had before the load, or None if a late one was invalidated."""
+    def _stamps(self, ask: Ask, begun: Begun, loaded: Loaded, heard: bytes | None) -> Flow:
+        """All tags of the entry with the stamps they had before the load, or None if a late one was invalidated.
+
+        A value that the load has read from this process's memory may be older than Begin: by an invalidation that had
+        passed the store, and had not been heard of. It was true at the position that was *heard* before the load, or
+        later; so that is where the question begins, and it is asked for the declared tags and for keys too.
+        """
         late = tuple(sorted(set(loaded.tags).difference(ask.declared)))
-        if not late:
+        near = loaded.near
+        if not late and not near:
             return ask.declared, begun.stamps
-        if ask.quarantined(late):
+        anchor = self.anchor(begun, heard) if near else begun.anchor
+        if anchor is None or ask.quarantined(late):
             return None
-        stamps = yield Tags(begun.anchor, late, ask.candidate(), ask.terms)
+        stamps = yield Tags(anchor, late, ask.candidate(), ask.terms, tuple([id for id in near if id not in late]))
         return None if stamps is None else (ask.declared + late, begun.stamps + stamps)
+
+    def anchor(self, begun: Begun, heard: bytes | None) -> bytes | None:
+        return heard
 
     @staticmethod
     def _stamp(record: Record, begun: Begun, tags: tuple[bytes, ...], stamps: tuple[bytes, ...]) -> None:

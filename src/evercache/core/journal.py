@@ -5,6 +5,9 @@ carries an operation number: while an old one is being repeated, a newer one may
 not clear it. A journal that is full gives up precision, never an invalidation: the whole partition is to be distrusted.
 
 What stands in the journal is in quarantine: this process neither reads it from the shared store nor fills it.
+
+An invalidation of many partitions has a second round, after all have confirmed the first (`engine.invalidation` says
+why). If the first one isn't confirmed, the second is the journal's too.
 """
 
 from __future__ import annotations
@@ -34,6 +37,7 @@ class Journal:
     def __init__(self, limit: int = 100_000) -> None:
         self.limit = limit
         self._entries: dict[int, dict[Name, tuple[int, Command[object]]]] = {}
+        self._second: dict[Name, Command[object]] = {}
         self._operation = 0
 
     def __len__(self) -> int:
@@ -57,6 +61,21 @@ class Journal:
         if before is not None and isinstance(command, ExpireKey | ExpireTag):
             command = _harder(before[1], command)
         entries[name] = self._operation, command
+
+    def note_second(self, command: Command[object]) -> None:
+        """Once no partition owes *command* any more, all of them owe it once more."""
+        self._second[_name(command)] = command
+
+    def second_round(self, partitions: Iterable[int], distrust: Callable[[], Distrust]) -> bool:
+        """Note the second rounds that are due; whether there were any."""
+        due = [name for name in self._second if not self._owes(name)]
+        for command in [self._second.pop(name) for name in due]:
+            for partition in partitions:
+                self.note(partition, command, distrust)
+        return bool(due)
+
+    def _owes(self, name: Name) -> bool:
+        return any(name in entries or ("n", b"") in entries for entries in self._entries.values())
 
     def owed(self, partition: int, limit: int) -> list[tuple[int, Command[object]]]:
         """The oldest *limit* entries of *partition*."""

@@ -165,12 +165,14 @@ class Reserve(Command[Begun]):
 
 @dataclass(slots=True)
 class Tags(Command["tuple[bytes, ...] | None"]):
-    """Stamps for *tags*; None if the log was lost since *anchor* or names one of them."""
+    """Stamps for *tags*; None if the log was lost since *anchor*, or if a record since names one of them or of *also*
+    (ids of tags and keys), a pattern or the namespace."""
 
     anchor: bytes
     tags: tuple[bytes, ...]
     candidate: bytes
     terms: Terms
+    also: tuple[bytes, ...] = ()
 
 
 @dataclass(slots=True)

@@ -131,6 +131,7 @@ class Departures:
             candidate=lambda: secrets.token_hex(8).encode(),
             quarantined=lambda tags: engine.journal.quarantines(partition, store_key.id, tags, lambda: store_key.text),
             untouched=lambda since, tags: engine.l1.untouched(since, store_key.id, tags, lambda: store_key.text),
+            heard=lambda: engine.heard(partition),
             declared=declared,
             remembered=tuple(tag for tag in remembered if tag not in declared),
             shared=shared,

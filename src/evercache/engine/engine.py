@@ -268,6 +268,10 @@ class Engine:
             return int(self.clock.monotonic() * 1000)
         return self._store.now(partition)
 
+    def heard(self, partition: int) -> bytes | None:
+        """The position of the partition's log up to which L1 knows everything; None: unknown."""
+        return None if self._store is None else self._store.heard(partition)
+
     def recording(self) -> Recorder:
         """`with engine.recording() as recorder:` collects the tags of what is read from this cache meanwhile."""
         return Recorder(self)
@@ -419,6 +423,8 @@ class Engine:
 
     def settled(self, partition: int, operations: Sequence[int]) -> None:
         self.invalidator.doom(self.journal.settle(partition, operations))
+        if self.journal.second_round(range(self.partitions), self.invalidator.distrust):
+            self.owing(partition)
 
     def changed(self, partition: int, *, trusted: bool, reason: str) -> None:
         seconds = self._ledger.changed(partition, trusted=trusted, reason=reason, now=self.clock.monotonic())

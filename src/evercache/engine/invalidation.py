@@ -6,6 +6,12 @@
     no answer: into the journal, which quarantines it here and repeats it until it is confirmed
 
 CONFIRMED is only said when the store has said so.
+
+Where there are many partitions, a tag, a pattern and the namespace go to all of them twice, the second time after all
+have answered the first. For values are made of others (`engine.recording`): while the first round is under way, a load
+whose entry belongs to a partition that has it already may read a value of one that hasn't, and its fill would pass. In
+the second round nobody can read such a value any more. So what was made of it was either stored before, and is dropped
+now, or its load began before, and its fill is rejected.
 """
 
 from __future__ import annotations
@@ -116,11 +122,33 @@ class Invalidator:
     async def _send_all(
         self, records: Sequence[LogRecord], orders: Sequence[tuple[int, Command[None]]]
     ) -> Confirmation:
+        everywhere = any(not isinstance(command, InvalidateKey | ExpireKey) for _, command in orders[:1])
+        wide = everywhere and self.engine.partitions > 1
+        confirmed = False
+        try:
+            confirmed = await self._send_round(orders)
+        finally:
+            if wide and not confirmed:
+                self._owe_second([command for _, command in orders])
+        if wide and confirmed:
+            confirmed = await self._send_round(orders)
+        self.doom(records)
+        return Confirmation.CONFIRMED if confirmed else Confirmation.PENDING
+
+    def _owe_second(self, commands: Iterable[Command[None]]) -> None:
+        """The second round is the journal's: now, if the first one has been repaid in the meantime."""
+        engine = self.engine
+        for command in commands:
+            engine.journal.note_second(command)
+        if engine.journal.second_round(self._everywhere(), self.distrust):
+            for partition in self._everywhere():
+                engine.owing(partition)
+
+    async def _send_round(self, orders: Sequence[tuple[int, Command[None]]]) -> bool:
         confirmed = True
         for begin in range(0, len(orders), AT_ONCE):
             confirmed = await self._send_some(orders, begin) and confirmed
-        self.doom(records)
-        return Confirmation.CONFIRMED if confirmed else Confirmation.PENDING
+        return confirmed
 
     async def _send_some(self, orders: Sequence[tuple[int, Command[None]]], begin: int) -> bool:
         end = begin + AT_ONCE

@@ -74,7 +74,7 @@ class Pilot:
             case Command():
                 if isinstance(step, Begin):
                     self._expect(again=True)
-                return await self.engine.execute(self.partition, step)
+                return await self._execute(step)
             case Load():
                 return await self._load(step)
             case Decode():
@@ -83,6 +83,13 @@ class Pilot:
                 return await self._encode(step.loaded)
             case Wait():
                 return await self._wait(step.seconds)
+
+    async def _execute(self, command: Command[Any]) -> Any:
+        try:
+            return await self.engine.execute(self.partition, command)
+        except CodecError as error:  # a record that doesn't fit: too many tags
+            self.site.complain(error, self.engine.hooks)
+            raise
 
     # -- waiting for another process -----------------------------------------------------------------------------
 

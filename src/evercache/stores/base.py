@@ -96,6 +96,11 @@ class Store(Protocol):
         """The server's clock in milliseconds, estimated so that it is never behind."""
         ...
 
+    def heard(self, partition: int) -> bytes | None:
+        """The position of the log up to which the listener was told everything; None if it isn't known. May be called
+        from any thread, and is never ahead of the listener."""
+        ...
+
     def note_load(self, seconds: float) -> None:
         """A loader took this long: a store that is slower than loading is not asked (`slow`)."""
         ...

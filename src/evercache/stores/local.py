@@ -91,6 +91,9 @@ class _Member:
     def now(self, partition: int) -> int:
         return self._shared.partitions[partition].now()
 
+    def heard(self, partition: int) -> bytes | None:
+        return self._positions[partition] if self._listener is not None else None
+
     def note_load(self, seconds: float) -> None:
         """Loads are never faster than a dictionary."""
 
@@ -109,12 +112,13 @@ class _Member:
             return
         anchored, records = partition.read_log(self._positions[number])
         if not anchored:
-            self._positions[number] = partition.open_log()
+            position = partition.open_log()
             listener.flushed(number)
+            self._positions[number] = position
             listener.leased(number, float("inf"))
         elif records:
-            self._positions[number] = records[-1][0]
             listener.logged(number, [record for _, record in records])
+            self._positions[number] = records[-1][0]
         woken = partition.woken_since(self._wakes[number])
         if woken:
             self._wakes[number] = woken[-1][0]

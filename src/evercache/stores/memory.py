@@ -201,8 +201,8 @@ class Partition:
 
     def tags(self, command: Tags) -> tuple[bytes, ...] | None:
         present, records = self.read_log(command.anchor)
-        wanted = set(command.tags)
-        if not present or any(record.kind in "ty" and record.name in wanted for _, record in records):
+        wanted = {*command.tags, *command.also}
+        if not present or any(record.kind in "nb" or record.name in wanted for _, record in records):
             return None
         return tuple([self._or_new(("t", tag), command.candidate, command.terms.horizon) for tag in command.tags])
 

@@ -128,6 +128,10 @@ class ChaosStore:
         """As the store inside says."""
         return self._store.now(partition)
 
+    def heard(self, partition: int) -> bytes | None:
+        """As the store inside says; never while it is down, for then the listener hears nothing."""
+        return None if self._down else self._store.heard(partition)
+
     def note_load(self, seconds: float) -> None:
         """Tell the store inside."""
         self._store.note_load(seconds)

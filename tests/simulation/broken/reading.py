@@ -100,9 +100,9 @@ class SecondLookProvesFirst(Course):
 class KeepDropsTags(Course):
     """A value that still holds keeps only the tags that the loader named this time."""
 
-    def _stamps(self, ask: Ask, begun: Any, loaded: Loaded) -> Flow:
+    def _stamps(self, ask: Ask, begun: Any, loaded: Loaded, heard: bytes | None) -> Flow:
         named = loaded.named if loaded.keep else loaded.tags
-        return (yield from super()._stamps(ask, begun, replace(loaded, tags=named)))
+        return (yield from super()._stamps(ask, begun, replace(loaded, tags=named), heard))
 
 
 class ReusedCandidate(Course):

@@ -17,6 +17,7 @@ from evercache.core.protocol import (
     Begin,
     Command,
     Distrust,
+    ExpireKey,
     ExpireTag,
     Fill,
     InvalidateKey,
@@ -48,6 +49,7 @@ class Stage:
         self.played: list[Any] = []
         self.age = Age.FRESH
         self.owed: set[bytes] = set()
+        self.heard: bytes | None = None
         self.names = 0
         self.at: dict[type, Callable[[], Any]] = {}
 
@@ -62,6 +64,7 @@ class Stage:
             "candidate": self.unique,
             "quarantined": lambda tags: not self.owed.isdisjoint({KEY.id, *tags}),
             "untouched": lambda since, tags: True,
+            "heard": lambda: self.heard,
             "declared": declared,
         }
         return Ask(**{**facts, **more})
@@ -235,6 +238,55 @@ def test_a_late_tag_is_refused_if_it_was_invalidated_or_nobody_knows(stage, lost
     stage.at = {Tags: act}
     flight, landing = stage.fly(stage.ask(b"t"), Loaded("loaded", tags=(b"late",)))
     assert (landing.value, landing.rejected, flight.proved) == ("loaded", True, False)
+
+
+@pytest.mark.row("PR1", "W40")
+@pytest.mark.parametrize(
+    "command",
+    [
+        InvalidateTag(b"t", b"i", TERMS),
+        InvalidateTag(b"late", b"i", TERMS),
+        ExpireTag(b"late", b"i", TERMS),
+        InvalidateKey(b"inner"),
+        ExpireKey(b"inner"),
+        Ban("inner*", b"i", TERMS),
+        Distrust(b"i", TERMS),
+    ],
+    ids=lambda command: type(command).__name__,
+)
+def test_what_this_process_has_not_heard_of_is_not_built_into_an_entry(stage, command):
+    """
+    A load that read from memory read what was true at the position heard of before it: whatever came since and names a
+    tag or a key of that, even before Begin, keeps the value out of the store. It is served all the same.
+    """
+    made = Loaded("made of others", tags=(b"late", b"t"), near=(b"inner", b"late", b"t"))
+    stage.heard = stage.partition.open_log()
+    stage.say(command)
+    flight, landing = stage.fly(stage.ask(b"t"), made)
+    assert (landing.value, landing.rejected, flight.proved) == ("made of others", True, False)
+    assert stage.say(Look(KEY, ())).record is None
+    stage.heard = stage.partition.open_log()
+    flight, landing = stage.fly(stage.ask(b"t"), made)
+    assert (landing.rejected, flight.proved, landing.record.tags) == (False, True, (b"t", b"late"))
+
+
+def test_who_cannot_tell_what_it_has_heard_of_stores_nothing_made_of_memory(stage):
+    """
+    Without a position there is no question to ask; what was read from the store is younger than Begin, and needs none.
+    """
+    flight, landing = stage.fly(stage.ask(), Loaded("served", tags=(b"late",), near=(b"inner", b"late")))
+    assert (landing.value, landing.rejected, flight.proved) == ("served", True, False)
+    assert Tags not in stage.played
+    flight, landing = stage.fly(stage.ask(), Loaded("stored", tags=(b"late",)))
+    assert (landing.value, landing.rejected, flight.proved) == ("stored", False, True)
+
+
+def test_what_was_read_before_a_load_failed_is_known(stage):
+    """
+    An error is an answer of what was read, too: whoever makes something of it depends on the same.
+    """
+    _, landing = stage.fly(stage.ask(), Failed(LookupError("no such row"), tags=(b"late",)))
+    assert landing.tags == (b"late",)
 
 
 def test_other_tags_and_schemas_are_misses(stage):

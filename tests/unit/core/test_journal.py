@@ -26,6 +26,36 @@ def note(journal: Journal, command, partition: int = 0) -> int:
 
 
 @pytest.mark.row("PR1")
+def test_a_second_round_follows_when_nobody_owes_the_first():
+    """Two partitions owe a tag: settled by both, both owe it once more, and then it is over."""
+    journal, command = Journal(), InvalidateTag(b"t", b"c", TERMS)
+    owed = [note(journal, command, partition) for partition in (0, 1)]
+    journal.note_second(command)
+    journal.settle(0, owed[:1])
+    assert not journal.second_round(range(3), distrust)
+    journal.settle(1, owed[1:])
+    assert journal.second_round(range(3), distrust)
+    for partition in range(3):
+        ((operation, again),) = journal.owed(partition, 9)
+        assert again == command
+        journal.settle(partition, [operation])
+    assert journal.empty
+    assert not journal.second_round(range(3), distrust)
+
+
+@pytest.mark.row("PR1")
+def test_a_full_journal_owes_the_first_round_as_long_as_the_distrust_in_its_place():
+    """What was given up for lack of room is still owed by what took its place."""
+    journal, command = Journal(limit=1), InvalidateTag(b"t", b"c", TERMS)
+    note(journal, command)
+    journal.note_second(command)
+    everything = note(journal, InvalidateKey(b"k"))
+    assert not journal.second_round(range(1), distrust)
+    journal.settle(0, [everything])
+    assert journal.second_round(range(1), distrust)
+
+
+@pytest.mark.row("PR1")
 def test_settling_an_old_operation_keeps_a_newer_one():
     """While an old invalidation is repeated the same thing may be invalidated again; that one is still owed."""
     journal = Journal()

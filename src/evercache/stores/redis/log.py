@@ -131,6 +131,7 @@ class Follower:
         shard.clock.sample(sent, now)
         heard = place.reader.opened(position, sent)
         self._setup.listener.flushed(shard.partition)
+        shard.heard = position
         if not self._witness:
             self._lease(shard, heard.until)
 
@@ -167,6 +168,7 @@ class Follower:
             return
         if heard.records:
             self._setup.listener.logged(shard.partition, heard.records)
+            shard.heard = reader.position
         # A full answer may have more behind it: what was confirmed before `sent` isn't all known yet.
         if len(logged) < _COUNT and (not self._witness or replies[2] >= 1):
             self._lease(shard, heard.until)

@@ -157,7 +157,13 @@ def _reserve(command: say.Reserve, keys: Keyspace) -> Said:
 
 
 def _tags(command: say.Tags, keys: Keyspace) -> Said:
-    arguments: tuple[Part, ...] = (command.anchor, command.candidate, command.terms.horizon, *command.tags)
+    arguments: tuple[Part, ...] = (
+        command.anchor,
+        command.candidate,
+        command.terms.horizon,
+        *command.tags,
+        *command.also,
+    )
     return "tags", (keys.log, *keys.tags(command.tags)), arguments, _stamps
 
 

@@ -28,6 +28,7 @@ class Shard:
 
     - `trusted`: reads and fills may be sent. `reachable`: invalidations may (also while the store is merely slow).
     - `opened` is set while it is trusted.
+    - `heard`: the position of the log up to which the listener was told everything.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Shard:
         self.since = monotonic()
         self.leased_until = float("-inf")
         self.opened = asyncio.Event()
+        self.heard: bytes | None = None
         self.writes_from = float("-inf")  # fills are refused until then
         self.writes_reason = ""
         self._listener = listener

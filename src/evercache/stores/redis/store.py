@@ -160,6 +160,10 @@ class RedisStore:
             raise shard.refusal()
         return shard.look(key, tags, link)
 
+    def heard(self, partition: int) -> bytes | None:
+        """The position of the log up to which the listener was told everything."""
+        return self._shards[partition].heard if self._shards else None
+
     def note_load(self, seconds: float) -> None:
         """The engine has loaded a value in *seconds*: how slow the store may be."""
         if self._placement is not None:
