@@ -35,6 +35,9 @@ def _weigh(value: Any, budget: int, depth: int) -> float:
     kind = type(value)
     if kind in _FREE or isinstance(value, Enum):
         return 0  # shared by everybody
+    own = getattr(kind, "__weight__", None)  # what an object of ours says of itself: walking it would cost more
+    if own is not None:
+        return float(own(value))
     try:
         size = getsizeof(value)
     except Exception:  # somebody's __sizeof__

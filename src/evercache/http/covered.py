@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from evercache.codecs.packer import Packer
@@ -25,6 +26,7 @@ from evercache.http.limits import Distinct, Rate
 from evercache.http.policy import Audience
 from evercache.http.query import significant_query
 from evercache.http.rules import Rule, Settings
+from evercache.http.status import Forwarded, cache_status
 from evercache.http.template import fill
 from evercache.http.vary import normalised
 
@@ -65,6 +67,8 @@ class Covered:
         self.methods = frozenset({*rule.methods, "HEAD"} if "GET" in rule.methods else rule.methods)
         own = {b"app-cache-control"}
         self.dropped = frozenset(own | GROUP_FIELDS if rule.strip_groups else own)
+        # Few different sentences are said about responses of the application, and each of them often.
+        self.said = lru_cache(256)(partial(_said, settings.name))
         self.secret = cache.workshop.secret
         self.site = self._site(cache)
         cache.engine.statistics.http[rule.title] = self.counters.to_dict
@@ -170,6 +174,10 @@ class Covered:
 
     def was_shared(self, address: Address) -> None:
         self.personal.items.pop(address, None)
+
+
+def _said(name: str, why: Forwarded, status: int, stored: bool, detail: str | None) -> bytes:
+    return cache_status(name, why, forwarded_status=status, stored=stored, detail=detail)
 
 
 async def _load(lead: Any) -> Any:  # Any: `forward.Lead`; the engine hands over what the exchange gave it

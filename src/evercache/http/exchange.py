@@ -21,6 +21,7 @@ from evercache.errors import StoreUnavailable
 from evercache.http.changes import Change
 from evercache.http.credentials import credentials_of, may_share
 from evercache.http.directives import NO_DIRECTIVES, Directives, request_directives
+from evercache.http.fields import indexed
 from evercache.http.key import content_of, resource_tag
 from evercache.http.lead import Lead, Nothing
 from evercache.http.messages import Message, Receive, Send, body_of, copied, nowhere, raw_path, replayed
@@ -71,7 +72,7 @@ class Exchange:
         self.params = params
         self.principal = principal
         self.method: str = scope["method"]
-        self.fields: list[tuple[bytes, bytes]] = scope["headers"]
+        self.fields = indexed(scope["headers"])
         self.requested = covered.clock.wall()
         self.directives: Directives = NO_DIRECTIVES
         self.credentials: tuple[str, ...] = ()

@@ -11,10 +11,12 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 
 __all__ = [
     "Fields",
+    "Indexed",
     "combined",
     "end_to_end",
     "folded",
     "has",
+    "indexed",
     "is_token",
     "listed",
     "members",
@@ -34,6 +36,24 @@ _HOP_BY_HOP = frozenset(
 _OWS = b" \t"
 
 
+class Indexed(tuple[tuple[bytes, bytes], ...]):  # noqa: SLOT001 - a tuple can have no slots
+    """The same pairs, sorted by name once: a message is asked for some thirty names on its way."""
+
+    lines: dict[bytes, list[str]]
+
+
+def indexed(fields: Iterable[tuple[bytes, bytes]]) -> Indexed:
+    """*fields* with an index of their names."""
+    if isinstance(fields, Indexed):
+        return fields
+    found = Indexed(fields)
+    lines: dict[bytes, list[str]] = {}
+    found.lines = lines
+    for name, value in found:
+        lines.setdefault(name.lower(), []).append(value.strip(_OWS).decode("latin-1"))
+    return found
+
+
 def folded(fields: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     """The same pairs in the same order: names in lower case, values without white space around them."""
     return [(name.lower(), value.strip(_OWS)) for name, value in fields]
@@ -41,6 +61,8 @@ def folded(fields: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
 
 def values(fields: Fields, name: bytes) -> list[str]:
     """The value of each line called *name* (given in lower case)."""
+    if isinstance(fields, Indexed):
+        return fields.lines.get(name, [])
     return [value.strip(_OWS).decode("latin-1") for other, value in fields if other.lower() == name]
 
 
@@ -51,6 +73,8 @@ def combined(fields: Fields, name: bytes) -> str | None:
 
 
 def has(fields: Fields, name: bytes) -> bool:
+    if isinstance(fields, Indexed):
+        return name in fields.lines
     return any(other.lower() == name for other, _ in fields)
 
 

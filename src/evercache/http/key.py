@@ -75,10 +75,21 @@ def content_of(request: Fields, body: bytes) -> bytes:
 
 def digest_of(address: Address, variant: Sequence[str | None] | None, secret: bytes) -> str:
     """32 hex digits for an address and a variant of it; *variant* None: for what is known of all of its variants."""
-    named = None if variant is None else tuple(variant)
-    return digest(encode((_VERSION, tuple(address), named)), secret)
+    dimensions = [part for pair in address.dimensions for part in pair]
+    texts = [address.method, address.scheme, address.host, address.root_path, *dimensions, *(variant or ())]
+    counts = b"%d:%d:%d;" % (_VERSION, len(dimensions), -1 if variant is None else len(variant))
+    return digest(b"".join([counts, *map(_sized, (address.path, address.query, address.content, *texts))]), secret)
 
 
 def resource_tag(target: Target, secret: bytes) -> str:
     """The tag of all stored responses of one resource: every method, variant, audience and content."""
-    return "resource:" + digest(encode(tuple(target)), secret)
+    parts: Sequence[str | bytes] = target
+    return "resource:" + digest(b"".join(map(_sized, parts)), secret)
+
+
+def _sized(part: str | bytes | None) -> bytes:
+    """*part* with its length, so that no two lists of parts give the same bytes; absent is not empty."""
+    if part is None:
+        return b"-"
+    data = part if isinstance(part, bytes) else part.encode("utf-8", "surrogatepass")
+    return b"%d:%b" % (len(data), data)

@@ -51,6 +51,11 @@ class Stored:
         self.second = -1  # the age in whole seconds that `_fields` say
         self._fields: list[tuple[bytes, bytes]] = []
 
+    def __weight__(self) -> int:
+        """Bytes in memory (`codecs.weigh`): the body, the fields twice (as they came, and as they are answered)."""
+        fields = sum([len(name) + len(value) for name, value in self.head.fields])
+        return 1_200 + len(self.body) + 2 * fields + 250 * len(self.head.fields)
+
     @property
     def ttl(self) -> float:
         """What the store is told: never 0."""

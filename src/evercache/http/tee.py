@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -24,13 +24,13 @@ from evercache.engine.loading import MISSING
 from evercache.engine.waiting import within
 from evercache.http.conditional import is_not_modified, not_modified_fields
 from evercache.http.etag import make_etag
-from evercache.http.fields import combined, has
+from evercache.http.fields import Fields, combined, has, indexed
 from evercache.http.groups import group_tag, groups_of
 from evercache.http.lead import Lead, Nothing
 from evercache.http.messages import Message, copied
 from evercache.http.response import StoredResponse, arrived
 from evercache.http.reuse import AfterFailure, after_failure
-from evercache.http.status import Forwarded, cache_status
+from evercache.http.status import Forwarded
 from evercache.http.storable import Refusal, is_whole, may_store
 from evercache.http.stored import Stored
 from evercache.http.validate import merged_fields, unconditional, with_conditions
@@ -103,7 +103,7 @@ class Tee:
 
     async def _on_start(self, message: Message) -> None:
         status: int = message["status"]
-        fields = tuple([(bytes(name), bytes(value)) for name, value in message.get("headers", ())])
+        fields = indexed(message.get("headers", ()))
         if status == 304 and self.asks and self.stored is not None:
             self.mode = _Mode.SILENT
             await self._confirmed(self.stored, fields)
@@ -122,7 +122,7 @@ class Tee:
             self.mode = _Mode.STREAMING
             await self._send_start(stored=True)
 
-    def _refusal(self, status: int, fields: Sequence[tuple[bytes, bytes]], *, trailers: bool) -> str:
+    def _refusal(self, status: int, fields: Fields, *, trailers: bool) -> str:
         """Why this response isn't stored, or nothing; then its head is known."""
         exchange, covered, policy = self.exchange, self.covered, self.exchange.policy
         received = covered.clock.wall()
@@ -183,7 +183,7 @@ class Tee:
 
     def _said(self, stored: bool, detail: str | None = None) -> bytes:
         status: int = self._start["status"]
-        return cache_status(self.covered.settings.name, self.why, forwarded_status=status, stored=stored, detail=detail)
+        return self.covered.said(self.why, status, stored, detail)
 
     # -- the body ------------------------------------------------------------------------------------------------
 
@@ -253,7 +253,7 @@ class Tee:
             made=self.exchange.now,
         )
 
-    def _bring(self, stored: Stored, ids: Iterable[bytes], fields: Sequence[tuple[bytes, bytes]]) -> bool:
+    def _bring(self, stored: Stored, ids: Iterable[bytes], fields: Fields) -> bool:
         """Hand the response to the flight, with every tag it is to be found by. False: they aren't to be had."""
         exchange, covered, head = self.exchange, self.covered, stored.head
         try:
@@ -291,7 +291,7 @@ class Tee:
 
     # -- instead of the application's response -------------------------------------------------------------------
 
-    async def _confirmed(self, stored: Stored, update: Sequence[tuple[bytes, bytes]]) -> None:
+    async def _confirmed(self, stored: Stored, update: Fields) -> None:
         """The application says that the stored response still holds (RFC 9111 §4.3.4)."""
         exchange, policy = self.exchange, self.exchange.policy
         fields = merged_fields(stored.head.fields, update)
