@@ -3,7 +3,9 @@
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
-from examples.taskflow import errors, health
+from evercache.http import CacheMiddleware
+from examples.taskflow import errors, health, public
+from examples.taskflow.cache import cache
 from examples.taskflow.landing import router as landing
 from examples.taskflow.lifespan import lifespan
 from examples.taskflow.settings import Settings
@@ -37,6 +39,7 @@ def create_app(settings: Settings) -> FastAPI:
         api.include_router(router)
     for router in (api, health.router, landing.router):
         app.include_router(router)
+    app.add_middleware(CacheMiddleware, cache=cache, rules=public.RULES, harmless_cookies=["*"])
     app.add_middleware(ServerTiming)
     errors.install(app)
     return app

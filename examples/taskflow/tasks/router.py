@@ -37,12 +37,14 @@ async def create_task(new: TaskWrite, viewer: ViewerDep, db: SessionDep) -> Task
 
 
 @router.get("/statistics")
+@caching.reply(ttl="1m", stale_while_revalidate="5m")
 async def read_statistics(viewer: ViewerDep) -> TaskStatistics:
     """How many of your tasks are in which status, and how many are late."""
     return await caching.statistics(viewer)
 
 
 @router.get("/{task_id}", responses=refusals(404))
+@caching.reply(ttl="10m")
 async def read_task(task_id: int, viewer: ViewerDep) -> TaskRead:
     """One task."""
     return service.visible(await caching.find(task_id), viewer, task_id)

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import Depends, HTTPException
+from fastapi import Depends, HTTPException, Request
 from fastapi.security import OAuth2PasswordBearer
 
 from examples.taskflow.errors import Forbidden
@@ -22,9 +22,16 @@ async def current_user(token: Annotated[str, Depends(bearer)], services: Service
     return user
 
 
-async def viewer(user: Annotated[UserRead, Depends(current_user)]) -> Viewer:
+async def viewer(request: Request, user: Annotated[UserRead, Depends(current_user)]) -> Viewer:
     """The part of the current user that decides what they see."""
-    return Viewer(id=user.id, role=user.role)
+    request.state.viewer = found = Viewer(id=user.id, role=user.role)
+    return found
+
+
+def whose(request: Request) -> str:
+    """Whose a cached response is, once `viewer` has let them in: a new role is another reader."""
+    found: Viewer = request.state.viewer
+    return f"{found.id}:{found.role}"
 
 
 async def require_admin(user: Annotated[UserRead, Depends(current_user)]) -> None:
