@@ -43,7 +43,7 @@ class Call:
         self.function_stack = AsyncExitStack()
 
     def begin(self, run: Callable[[], Any]) -> None:
-        """*run* is the endpoint with its values; they may be used once, and as long as the request lasts."""
+        """*run* is the endpoint with its values."""
         self.run = run
         request_stack, function_stack = (self.request.scope.get(name) for name in (_REQUEST_STACK, _FUNCTION_STACK))
         if isinstance(request_stack, AsyncExitStack) and isinstance(function_stack, AsyncExitStack):
@@ -93,10 +93,7 @@ class Deferred(Response):
         call.background = self.background
         if self.raw_headers:
             send = _with_fields(self.raw_headers, send)
-        try:
-            await self._second.answer(call, self._principal, scope, receive, send)
-        finally:
-            call.run = None
+        await self._second.answer(call, self._principal, scope, receive, send)
         # The endpoint's own tasks are among them if it has run, and then they have run, too.
         if call.background is not None:
             await call.background()
