@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 
 from evercache.http.fields import Fields, combined, is_token, listed, members
 
-__all__ = ["NO_DIRECTIVES", "Directives", "collect", "delta_seconds", "directives_of", "request_directives"]
+__all__ = ["LONGEST", "NO_DIRECTIVES", "Directives", "collect", "delta_seconds", "directives_of", "request_directives"]
 
-_LONGEST = 2**31
+LONGEST = 2**31
 """The number that stands for all that are greater (RFC 9111 §1.2.2)."""
 
 _ESCAPED = re.compile(r"\\(.?)", re.DOTALL)
@@ -74,7 +74,7 @@ def delta_seconds(text: str | None) -> int:
     if text is None or not (text.isascii() and text.isdigit()):
         return 0
     digits = text.lstrip("0")
-    return min(int(digits or "0"), _LONGEST) if len(digits) <= 10 else _LONGEST  # int() refuses 5000 digits
+    return min(int(digits or "0"), LONGEST) if len(digits) <= 10 else LONGEST  # int() refuses 5000 digits
 
 
 def collect(pairs: Iterable[tuple[str, str | None]], *, targeted: bool = False) -> Directives:

@@ -7,7 +7,7 @@ from enum import Enum
 
 from evercache.http.age import date_of
 from evercache.http.dates import parse_date
-from evercache.http.directives import Directives
+from evercache.http.directives import LONGEST, Directives
 from evercache.http.fields import Fields, values
 from evercache.http.policy import Mode, Policy
 
@@ -67,9 +67,10 @@ def _explicit(fields: Fields, directives: Directives, received: float, *, shared
 
 
 def _until(expires: str, date: float, received: float) -> float:
-    """Seconds from *date* to *expires*; an invalid date, "0" above all, is in the past (RFC 9111 §5.3)."""
+    """Seconds from *date* to *expires*, no more than `max-age` could say; an invalid date, "0" above all, is in the past
+    (RFC 9111 §5.3)."""
     moment = parse_date(expires, received)
-    return 0.0 if moment is None else max(0.0, moment - date)
+    return 0.0 if moment is None else max(0.0, min(moment - date, LONGEST))
 
 
 def _by_rule(status: int, policy: Policy) -> Lifetime | None:

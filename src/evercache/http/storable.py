@@ -54,7 +54,7 @@ def may_store(
         or _status_refusal(stored, policy)
         or _directive_refusal(stored, policy, credentials)
         or _content_refusal(request, response, policy)
-        or (None if _is_useful(stored) else Refusal.NO_FRESHNESS)
+        or (None if _is_useful(stored, policy) else Refusal.NO_FRESHNESS)
     )
 
 
@@ -104,11 +104,12 @@ def _content_refusal(request: Fields, response: Fields, policy: Policy) -> Refus
     return None if codings_fit(response, request, policy.codings) else Refusal.CODING
 
 
-def _is_useful(stored: StoredResponse) -> bool:
+def _is_useful(stored: StoredResponse, policy: Policy) -> bool:
     """Whether any later request could be answered: the response is fresh, may be used stale, or can be validated and
-    was meant to be."""
+    was meant to be. One that has grown stale on its way may still do for a client that says so (`max-stale`)."""
     if stored.lifetime.source is Source.NOBODY:
         cacheable = stored.status in HEURISTIC_STATUSES or stored.directives.allows("public")
         return cacheable and stored.has_validator and stored.asks_each_time
     longest = max(stored.stale_while_revalidate, stored.stale_if_error)
-    return stored.has_validator or stored.fresh_for(stored.received) + longest > 0
+    wanted = policy.honor_request and stored.may_be_stale and stored.lifetime.seconds > 0
+    return stored.has_validator or wanted or stored.fresh_for(stored.received) + longest > 0

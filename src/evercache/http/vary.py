@@ -7,30 +7,34 @@ Values are normalised only where the meaning is known to stay the same: lines ar
 is reduced to the codings in use, by preference; `Accept-Language` to its ranges, by preference, where ranges of one
 weight keep their order, for many applications take the first. Reducing has a price, and `codings_fit` pays it: an
 application that answers `gzip;q=0` with gzip would otherwise leave a compressed body where clients that can't read it
-look.
+look. A response in a coding that isn't in use here is for requests with the very same `Accept-Encoding` only.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
-from evercache.http.fields import Fields, combined, has, is_token, listed, members
+from evercache.http.fields import Fields, combined, is_token, listed, members
 
 __all__ = ["codings_fit", "merged_vary", "normalised", "variant_of", "vary_names"]
 
 _QUALITY = re.compile(r"q=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)", re.IGNORECASE | re.ASCII)
+_CODINGS = ("br", "gzip", "zstd")
+_AS_IT_IS = "accept-encoding:"
+"""Stands in a set of names for the whole of `Accept-Encoding`; no field is called so."""
+
 _SAME_CODING = {"x-gzip": "gzip", "x-compress": "compress"}  # RFC 9110 §8.4.1
 
 
-def vary_names(response: Fields) -> tuple[str, ...] | None:
+def vary_names(response: Fields, codings: Collection[str] = _CODINGS) -> tuple[str, ...] | None:
     """The fields that chose this response, in lower case and sorted; None where no request can match it again: `*`, or
     a list that can't be read. A response with a coding varies on `Accept-Encoding`, said or not."""
     names = {name.lower() for name in listed(response, b"vary")}
     if not all(is_token(name) and name != "*" for name in names):
         return None
-    if has(response, b"content-encoding"):
-        names.add("accept-encoding")
+    if used := _used_codings(response):
+        names.add("accept-encoding" if used <= {"identity", *codings} else _AS_IT_IS)
     return tuple(sorted(names))
 
 
@@ -47,7 +51,7 @@ def variant_of(names: Sequence[str], request: Fields, codings: Sequence[str]) ->
 
 def normalised(name: str, request: Fields, codings: Sequence[str]) -> str | None:
     """The value of the field *name*, so that two texts of one meaning are equal; None if it is absent."""
-    value = combined(request, name.encode("latin-1"))
+    value = combined(request, name.encode("latin-1").rstrip(b":"))
     if value is None:
         return None
     if name == "accept-encoding":
@@ -57,11 +61,15 @@ def normalised(name: str, request: Fields, codings: Sequence[str]) -> str | None
 
 def codings_fit(response: Fields, request: Fields, codings: Sequence[str]) -> bool:
     """Whether the content codings of *response* are among those that its variant stands for."""
-    used = {_coding(name) for name in listed(response, b"content-encoding")} - {"identity"}
+    used = _used_codings(response) & {_coding(name) for name in codings}
     if not used:
         return True
     accepted = normalised("accept-encoding", request, codings)
     return accepted is None or used <= set(accepted.split(","))  # without the field, any coding is welcome
+
+
+def _used_codings(response: Fields) -> set[str]:
+    return {_coding(name) for name in listed(response, b"content-encoding")}
 
 
 def _coding(name: str) -> str:

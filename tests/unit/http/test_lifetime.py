@@ -48,6 +48,11 @@ def test_h1_of_two_expires_the_earlier_counts():
     assert lifetime(EXPIRES, "Expires: 0") == (0, Source.EXPIRES)
 
 
+def test_h1_expires_says_no_more_than_max_age_could():
+    """RFC 9111 §1.2.2: an application that means "for ever" writes the last date that it knows."""
+    assert lifetime("Expires: Fri, 31 Dec 9999 23:59:59 GMT") == (2**31, Source.EXPIRES)
+
+
 def test_rfc9213_a_targeted_field_without_freshness_silences_expires():
     """The rule fills the gap, not the field that is not for this cache."""
     assert lifetime(EXPIRES, "CDN-Cache-Control: public") == (60, Source.RULE)

@@ -31,6 +31,16 @@ def test_h5_a_coded_response_varies_on_the_codings_said_or_not():
     assert vary_names(head("Content-Encoding: gzip")) == ("accept-encoding",)
 
 
+def test_h5_a_coding_that_is_not_in_use_varies_on_the_whole_field():
+    """What its clients have in common isn't known, so nothing of the field is lost: RFC 9110 §12.5.3."""
+    names = vary_names(head("Content-Encoding: gzip, aes128gcm", "Vary: Accept"))
+    assert names is not None
+    assert "accept" in names
+    variants = {variant_of(names, head("Accept: a", line), CODINGS) for line in ("Accept-Encoding: x", "X: y")}
+    assert variants == {("a", "x"), ("a", None)}
+    assert names != vary_names(head("Content-Encoding: gzip", "Vary: Accept"))
+
+
 def test_h5_the_set_of_names_only_grows():
     """A response that names fewer fields lies under all that were ever named."""
     assert merged_vary(("origin",), ("accept", "origin")) == ("accept", "origin")
