@@ -27,10 +27,13 @@ _WATCH = 'read -r _; kill -KILL "$1"; rm -rf -- "$2"'
 class ChildProcess:
     """*command*, running in *folder* with its output in *log*, until it ends or the parent does.
 
-    It is started in its own session, so that Ctrl-C reaches the test runner alone and fixtures end in their order.
+    It is started in its own session, so that Ctrl-C reaches the test runner alone and fixtures end in their order; as
+    another *user* and *group*, if they are given.
     """
 
-    def __init__(self, command: list[str], folder: Path, log: Path) -> None:
+    def __init__(
+        self, command: list[str], folder: Path, log: Path, *, user: str | None = None, group: str | None = None
+    ) -> None:
         with log.open("ab") as output:
             self._child = subprocess.Popen(
                 command,
@@ -39,6 +42,8 @@ class ChildProcess:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                user=user,
+                group=group,
             )
         self._watch = subprocess.Popen(
             ["/bin/sh", "-c", _WATCH, "watch", str(self._child.pid), str(folder)],
