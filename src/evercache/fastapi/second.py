@@ -15,6 +15,7 @@ from starlette.responses import Response  # noqa: TC002 - as above
 
 from evercache.fastapi.deferred import CALL, Call, joined
 from evercache.http.covered import Covered
+from evercache.http.fast import Fast
 from evercache.http.fields import values
 from evercache.http.messages import replayed
 
@@ -39,6 +40,7 @@ class SecondRoute:
 
     def __init__(self, covered: Covered, endpoint: Callable[..., Any], route: Any) -> None:
         self._covered = covered
+        self._fast = Fast(covered)
         self._first = route  # Any: an APIRoute, or what it is after its router was included
         self._app: ASGIApp = APIRoute(
             route.path,
@@ -55,6 +57,8 @@ class SecondRoute:
         app = functools.partial(self._run, call)
         if _AGAIN in scope:
             await app(scope, receive, send)
+            return
+        if await self._fast.hit(scope, send):
             return
         if scope["method"] in self._covered.rule.methods and scope["method"] not in _WITHOUT_BODY:
             try:

@@ -2,7 +2,7 @@
 
 What makes it short: the rule is known by the path; the names of the fields were sorted out before, into those that make
 a request special and those that don't; the key is a tuple of what the server has parsed already; and the fields of the
-answer are made once for each second of its age. Whatever isn't plain takes the long way, which decides everything.
+answer are made once for each second. Whatever isn't plain takes the long way, which decides everything.
 """
 
 from __future__ import annotations
@@ -10,26 +10,32 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
+from evercache.http.conditional import not_modified_fields
 from evercache.http.messages import Message, Send
 from evercache.http.policy import Audience
 
 if TYPE_CHECKING:
     from evercache.http.covered import Covered
+    from evercache.http.stored import Stored
 
 __all__ = ["Fast"]
 
-_ALWAYS = frozenset(
-    {
-        b"range",
-        b"if-match",
-        b"if-none-match",
-        b"if-modified-since",
-        b"if-unmodified-since",
-        b"if-range",
-    }
-)
+# What the name of a request's field means here. A plain one means nothing, whatever its value.
+_PLAIN, _HOST, _TAG, _DATE, _SPECIAL, _UNKNOWN = range(6)
+_KINDS = {
+    b"host": _HOST,
+    b"if-none-match": _TAG,
+    b"if-modified-since": _DATE,
+    b"range": _SPECIAL,
+    b"if-match": _SPECIAL,
+    b"if-unmodified-since": _SPECIAL,
+    b"if-range": _SPECIAL,
+    b"content-length": _SPECIAL,
+    b"transfer-encoding": _SPECIAL,
+}
 _ASKING = frozenset({b"cache-control", b"pragma"})
 _NAMES = 1_024
+_NOWHERE = None, None
 
 
 class Fast:
@@ -46,15 +52,17 @@ class Fast:
             or covered.settings.x_cache
             or covered.settings.expose_key
         )
-        self._special: dict[bytes, bool] = {}
+        self._kinds = dict(_KINDS)
         self._hosts: dict[bytes, str] = {}
-        engine = covered.engine
-        self._table, self._l1, self._clock = covered.site.table, engine.l1, covered.clock.monotonic
+        self._table, self._l1, self._clock = covered.site.table, covered.engine.l1, covered.clock.monotonic
+        self._stats, self._counters = covered.site.stats, covered.counters
+        self._dropped, self._date = covered.dropped, not covered.settings.adds_date
         self._prefix = f"{covered.settings.name};hit;ttl=".encode("ascii")
 
     async def hit(self, scope: Message, send: Send) -> bool:
         """Answer, if it is that simple. False: nothing was sent."""
-        entry = self._table.get(self._key(scope))
+        key, tag = self._asked(scope)
+        entry = self._table.get(key)
         if entry is None:
             return False
         now = self._clock()
@@ -64,55 +72,75 @@ class Fast:
         left = stored.left - (now - stored.made)  # NaN while it was never looked at
         if not (left > 0.0 and stored.plain):
             return False
-        covered = self.covered
+        status, body = stored.head.status, stored.body
+        if now >= stored.said_until:
+            self._say(stored, min(left, entry.fresh_until - now), now)
+        fields = stored.said.copy()  # the caller's own: middleware outside changes it
+        if tag is not None:
+            if status != 200 or (b"etag", tag) not in fields:
+                return False
+            self._counters.not_modified += 1
+            self._counters.bytes_saved += len(body)
+            status, fields, body = 304, not_modified_fields(fields), b""
         entry.hits += 1
-        covered.site.stats.hits += 1
-        covered.counters.hit += 1
-        fields = stored.answered(stored.age(now), covered.dropped, date=not covered.settings.adds_date)
-        fields.append((b"cache-status", b"%b%d" % (self._prefix, min(left, entry.fresh_until - now))))
-        await send({"type": "http.response.start", "status": stored.head.status, "headers": fields})
-        await send({"type": "http.response.body", "body": stored.body})
+        self._stats.hits += 1
+        self._counters.hit += 1
+        await send({"type": "http.response.start", "status": status, "headers": fields})
+        await send({"type": "http.response.body", "body": body})
         return True
 
-    def _key(self, scope: Message) -> Hashable:
-        """Where the answer to a request that asks for nothing special lies; None for any other one."""
-        if self._off or scope["method"] != "GET" or "session" in scope or "user" in scope:
-            return None
-        if (extensions := scope.get("extensions")) and "tls" in extensions:
-            return None
-        host = None
-        special = self._special
+    def _say(self, stored: Stored, left: float, now: float) -> None:
+        """Make the fields of its answers, until the age or the ttl in them is another whole second."""
+        age = stored.exact_age(now)
+        stored.said = stored.answered(int(age), self._dropped, date=self._date)
+        stored.said.append((b"cache-status", b"%b%d" % (self._prefix, left)))
+        stored.said_until = now + min(1.0 - age % 1.0, left % 1.0)
+
+    def _asked(self, scope: Message) -> tuple[Hashable, bytes | None]:
+        """Where the answer to a request that asks for nothing special lies, and the tag of what the client has already;
+        no place for any other request."""
+        known_by_server = "session" in scope or "user" in scope or "tls" in (scope.get("extensions") or ())
+        if self._off or known_by_server or scope["method"] != "GET":
+            return _NOWHERE
+        host = tag = None
+        dated = False
+        kinds = self._kinds
         for name, value in scope["headers"]:
-            if name == b"host":
-                if host is not None:
-                    return None
+            kind = kinds.get(name, _UNKNOWN)
+            if kind == _PLAIN:
+                continue
+            if kind == _HOST and host is None:
                 host = value
-            elif special.get(name, True) and self._is_special(name):
-                return None
+            elif kind == _TAG and tag is None:
+                tag = value
+            elif kind == _DATE:
+                dated = True  # counts only without a tag (RFC 9110 §13.1.3)
+            elif kind != _UNKNOWN or self._learn_name(name) != _PLAIN:
+                return _NOWHERE
         known = self._hosts.get(host) if host is not None else None
         if known is None:
-            self._learn(host)
-            return None
+            self._learn_host(host)
+            return _NOWHERE
         raw = scope.get("raw_path")
-        if raw is None:
-            return None
-        return "GET", scope["scheme"], known, scope.get("root_path", ""), raw, scope["query_string"], b"", ()
+        if raw is None or (dated and tag is None):
+            return _NOWHERE
+        return ("GET", scope["scheme"], known, scope.get("root_path", ""), raw, scope["query_string"], b"", ()), tag
 
-    def _is_special(self, name: bytes) -> bool:
+    def _learn_name(self, name: bytes) -> int:
         """Whether a request with this field takes the long way; remembered."""
         covered = self.covered
         anonymous = covered.policy.audience is Audience.ANYONE_ANONYMOUS
         special = (
-            name in _ALWAYS
-            or (covered.settings.honor_request and name in _ASKING)
+            (covered.settings.honor_request and name in _ASKING)
             or name != name.lower()
             or (anonymous and (name == b"cookie" or name in covered.settings.credentials))
         )
-        if len(self._special) < _NAMES:
-            self._special[name] = special
-        return special
+        kind = _SPECIAL if special else _PLAIN
+        if len(self._kinds) < _NAMES:
+            self._kinds[name] = kind
+        return kind
 
-    def _learn(self, host: bytes | None) -> None:
+    def _learn_host(self, host: bytes | None) -> None:
         """Remember how a host is written in keys; the long way looks at it anyhow."""
         if host is not None and len(self._hosts) < _NAMES:
             known = self.covered.host([(b"host", host)])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from evercache.http.answer import answer_fields
 from evercache.http.fields import Fields
 from evercache.http.response import StoredResponse
@@ -23,7 +25,8 @@ class Stored:
     """
 
     __slots__ = (
-        "_fields", "body", "etag", "head", "left", "made", "names", "plain", "second", "spent", "variant",
+        "_fields", "body", "etag", "head", "left", "made", "names", "plain", "said", "said_until", "second", "spent",
+        "variant",
     )  # fmt: skip
 
     def __init__(
@@ -50,6 +53,8 @@ class Stored:
         self.plain = not names and not head.asks_each_time
         self.second = -1  # the age in whole seconds that `_fields` say
         self._fields: list[tuple[bytes, bytes]] = []
+        self.said: list[tuple[bytes, bytes]] = []  # the fields of a plain hit, until the moment beside it (`fast`)
+        self.said_until = -math.inf
 
     def __weight__(self) -> int:
         """Bytes in memory (`codecs.weigh`): the body, the fields twice (as they came, and as they are answered)."""
@@ -75,7 +80,11 @@ class Stored:
 
     def age(self, now: float) -> int:
         """Its age in whole seconds; only after `since` or `moment`."""
-        return int(self.head.age + self.spent + max(0.0, now - self.made))
+        return int(self.exact_age(now))
+
+    def exact_age(self, now: float) -> float:
+        """Its age in seconds; only after `since` or `moment`."""
+        return self.head.age + self.spent + max(0.0, now - self.made)
 
     def fields(self) -> Fields:
         """The fields as a client sees them, for conditions: with the tag that was made."""
