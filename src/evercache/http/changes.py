@@ -5,17 +5,59 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from evercache.http.fields import Fields, indexed
 from evercache.http.groups import group_tag, invalidated_groups
-from evercache.http.key import resource_tag
-from evercache.http.messages import Message
+from evercache.http.key import host_of, is_allowed_host, resource_tag
+from evercache.http.messages import Message, Send, raw_path
 from evercache.http.status import Forwarded, cache_status
 from evercache.http.template import fill
-from evercache.http.unsafe import invalidated_targets
+from evercache.http.unsafe import Target, invalidated_targets, is_safe
 
 if TYPE_CHECKING:
+    from evercache.engine.engine import Engine
     from evercache.http.exchange import Exchange
+    from evercache.http.rules import Settings
 
-__all__ = ["Change"]
+__all__ = ["Change", "watched"]
+
+_NAMING = frozenset({b"location", b"content-location", b"cache-group-invalidation"})
+"""Fields by which the response to a change names other resources than the one that was asked for."""
+
+
+def watched(scope: Message, send: Send, engine: Engine, secret: bytes, settings: Settings) -> Send:
+    """The *send* of a request that no rule covers: its response passes as it is. But what a successful change names in
+    it may be covered: a form that answers elsewhere, and points at the page that it has changed."""
+    if is_safe(scope["method"]):
+        return send
+
+    async def sent(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            fields = message.get("headers", ())
+            named = any(name.lower() in _NAMING for name, _ in fields)
+            tags = _named(scope, message["status"], fields, secret, settings) if named else []
+            if tags:
+                await engine.invalidator.tags([engine.tag_id(tag) for tag in tags])
+        await send(message)
+
+    return sent
+
+
+def _named(scope: Message, status: int, fields: Fields, secret: bytes, settings: Settings) -> list[str]:
+    host = host_of(indexed(scope["headers"]))
+    if host is None or not is_allowed_host(host, settings.hosts):
+        return []
+    target = Target(scope.get("scheme", "http"), host, raw_path(scope), scope.get("query_string", b""))
+    return _outdated(scope["method"], status, target, fields, secret)
+
+
+def _outdated(method: str, status: int, target: Target, fields: Fields, secret: bytes) -> list[str]:
+    """The tags of what no longer holds after the response *status* with *fields*; a resource goes with any query."""
+    targets = invalidated_targets(method, status, target, fields)
+    if not targets:
+        return []
+    tags = [resource_tag(each._replace(query=b""), secret) for each in targets]
+    tags += [group_tag(target.origin, group) for group in invalidated_groups(method, fields)]
+    return list(dict.fromkeys(tags))
 
 
 class Change:
@@ -38,13 +80,11 @@ class Change:
             message = {**message, "headers": exchange.reply.decorated(fields, said)}
         await exchange.send(message)
 
-    async def _invalidate(self, status: int, fields: list[tuple[bytes, bytes]]) -> None:
+    async def _invalidate(self, status: int, fields: Fields) -> None:
         exchange, covered = self.exchange, self.exchange.covered
-        targets = invalidated_targets(exchange.method, status, exchange.target, fields)
-        if not targets:
+        tags = _outdated(exchange.method, status, exchange.target, fields, covered.secret)
+        if not tags:
             return
-        tags = [resource_tag(target._replace(query=b""), covered.secret) for target in targets]
-        tags += [group_tag(exchange.target.origin, group) for group in invalidated_groups(exchange.method, fields)]
         tags += [fill(tag, exchange.params) for tag in covered.rule.invalidates]
         covered.counters.invalidated += len(tags)
         engine = covered.engine

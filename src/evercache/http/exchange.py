@@ -24,7 +24,7 @@ from evercache.http.directives import NO_DIRECTIVES, Directives, request_directi
 from evercache.http.fields import indexed
 from evercache.http.key import content_of, resource_tag
 from evercache.http.lead import Lead, Nothing
-from evercache.http.messages import Message, Receive, Send, body_of, copied, nowhere, raw_path, replayed
+from evercache.http.messages import Message, Receive, Send, body_of, copied, has_content, nowhere, raw_path, replayed
 from evercache.http.policy import Audience
 from evercache.http.replies import Reply
 from evercache.http.reuse import Reuse, decide
@@ -136,6 +136,8 @@ class Exchange:
             self.content, self.receive = await body_of(self.receive, covered.body_limit)
             if self.content is None:
                 return "content-too-large"
+        elif has_content(self.fields):
+            return "content"
         return ""
 
     def _principal(self) -> str | None:

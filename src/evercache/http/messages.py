@@ -7,9 +7,20 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import quote
 
-from evercache.http.fields import Fields
+from evercache.http.fields import Fields, has, values
 
-__all__ = ["Message", "Receive", "Send", "body_of", "copied", "nowhere", "raw_path", "replayed", "send_whole"]
+__all__ = [
+    "Message",
+    "Receive",
+    "Send",
+    "body_of",
+    "copied",
+    "has_content",
+    "nowhere",
+    "raw_path",
+    "replayed",
+    "send_whole",
+]
 
 Message = MutableMapping[str, Any]  # Any: as ASGI has it
 Receive = Callable[[], Awaitable[Message]]
@@ -46,6 +57,12 @@ def copied(scope: Message, fields: Fields | None = None) -> dict[str, Any]:
     if extensions and not _SENDS_FILES.isdisjoint(extensions):
         copy["extensions"] = {name: value for name, value in extensions.items() if name not in _SENDS_FILES}
     return copy
+
+
+def has_content(request: Fields) -> bool:
+    """Whether a request says that it has a body (RFC 9112 §6). To GET and HEAD none means anything (RFC 9110 §9.3.1); an
+    application that reads it all the same answers by what is no part of the key."""
+    return has(request, b"transfer-encoding") or any(length != "0" for length in values(request, b"content-length"))
 
 
 async def body_of(receive: Receive, limit: int) -> tuple[bytes | None, Receive]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from evercache.core.duration import Duration, parse_seconds
 from evercache.engine.memory import Bounded
 from evercache.errors import ConfigurationError
+from evercache.http.changes import watched
 from evercache.http.compat import rules_of_patterns
 from evercache.http.covered import Covered
 from evercache.http.credentials import CREDENTIAL_FIELDS, NameList
@@ -124,7 +125,8 @@ class CacheMiddleware:
         except KeyError:
             place = self._place(scope, path)
         if place is None:
-            await self.app(scope, receive, send)
+            cache = self.cache
+            await self.app(scope, receive, watched(scope, send, cache.engine, cache.workshop.secret, self.settings))
             return
         fast, params = place
         if not await fast.hit(scope, send):

@@ -2,8 +2,8 @@
 
     start ── may it be stored? ── no ──▶ PASSING: everything goes through
                │ yes
-               ├─ its length is known ──▶ HOLDING: the head waits for the body that comes with it, to get its tag
-               └─ it streams ───────────▶ STREAMING: each piece goes through at once, and into the copy
+               ├─ HOLDING: the head waits for the first piece, as servers may too; if that is all, it gets a tag
+               └─ there is more ────────▶ STREAMING: each piece goes through at once, and into the copy
     start ── 304 to our question ──────▶ SILENT: the stored response is fresh again, and is sent
     start ── 5xx, and stale will do ───▶ SILENT: the stored response is sent
 
@@ -97,7 +97,18 @@ class Tee:
         elif kind == "http.response.body" and self.mode in (_Mode.HOLDING, _Mode.STREAMING):
             await self._on_body(message)
         elif self.mode is not _Mode.SILENT:
+            if self.mode is _Mode.HOLDING:  # whatever it is, it comes after the head
+                await self._stream()
+            await self._send(message)
+
+    async def _send(self, message: Message) -> None:
+        """Hand *message* to the client. One that is gone is no fault of the application: who waits for the response
+        has somebody else fetch it."""
+        try:
             await self.exchange.send(message)
+        except Exception:
+            self.lead.give_up(Nothing.ABANDONED)
+            raise
 
     # -- the head ------------------------------------------------------------------------------------------------
 
@@ -116,11 +127,8 @@ class Tee:
         refusal = self._refusal(status, fields, trailers=bool(message.get("trailers")))
         if refusal:
             await self._refuse_at_once(refusal)
-        elif has(fields, b"content-length"):
-            self.mode = _Mode.HOLDING
         else:
-            self.mode = _Mode.STREAMING
-            await self._send_start(stored=True)
+            self.mode = _Mode.HOLDING
 
     def _refusal(self, status: int, fields: Fields, *, trailers: bool) -> str:
         """Why this response isn't stored, or nothing; then its head is known."""
@@ -161,27 +169,32 @@ class Tee:
             return
         self._start = {**self._start, "status": 304, "headers": not_modified_fields(fields)}
         await self._refuse(reason)
-        await exchange.send({"type": "http.response.body", "body": b""})
+        await self._send({"type": "http.response.body", "body": b""})
         self.mode = _Mode.SILENT
 
     async def _refuse(self, reason: str) -> None:
         """Not stored after all: let it through."""
         self.covered.counters.refuse(reason)
-        self.covered.counters.miss += 1
+        self._count_miss()
         self.lead.give_up(Nothing.REFUSED)
         if self.mode is not _Mode.STREAMING:
             await self._send_start(detail=reason)
         self.mode = _Mode.PASSING
 
-    async def _send_start(self, *, stored: bool = False, detail: str | None = None) -> None:
-        await self.exchange.send(
-            {
-                **self._start,
-                "headers": self.exchange.reply.decorated(self._start["headers"], self._said(stored, detail)),
-            }
-        )
+    async def _send_start(self, detail: str | None = None) -> None:
+        decorated = self.exchange.reply.decorated(self._start["headers"], self._said(detail=detail))
+        await self._send({**self._start, "headers": decorated})
 
-    def _said(self, stored: bool, detail: str | None = None) -> bytes:
+    async def _stream(self) -> None:
+        """Let the head go. Whether the response will be stored can't be said yet: its body may become too long."""
+        self.mode = _Mode.STREAMING
+        await self._send_start()
+
+    def _count_miss(self) -> None:
+        """Count the request whom the application answers; a refresh is nobody's request."""
+        self.covered.counters.miss += self.flight is not None
+
+    def _said(self, *, stored: bool = False, detail: str | None = None) -> bytes:
         status: int = self._start["status"]
         return self.covered.said(self.why, status, stored, detail)
 
@@ -191,23 +204,17 @@ class Tee:
         body, more = message.get("body", b""), message.get("more_body", False)
         self._size += len(body)
         if self._size > self.covered.body_limit:
+            self._parts.clear()  # nothing is held back but the head: what came before has been sent
             await self._refuse("body-too-large")
-            await self._send_kept()
-            await self.exchange.send(message)
+            await self._send(message)
             return
         self._parts.append(bytes(body))
         if not more:
             await self._complete(message)
-        elif self.mode is _Mode.HOLDING:
-            self.mode = _Mode.STREAMING
-            await self._send_start(stored=True)
-            await self.exchange.send(message)
-        else:
-            await self.exchange.send(message)
-
-    async def _send_kept(self) -> None:
-        """Nothing is held back but the head: what came before has been sent."""
-        self._parts.clear()
+            return
+        if self.mode is _Mode.HOLDING:
+            await self._stream()
+        await self._send(message)
 
     async def _complete(self, message: Message) -> None:
         head = self._head
@@ -216,7 +223,7 @@ class Tee:
         fields = self._start["headers"]
         if head is None or not is_whole(fields, len(body)):
             await self._refuse("incomplete")
-            await self.exchange.send(message)
+            await self._send(message)
             return
         self.mode = _Mode.PASSING
         etag = None if has(head.fields, b"etag") else make_etag([body], weak=self.covered.weak)
@@ -224,15 +231,15 @@ class Tee:
         if not self._bring(stored, (), fields):
             self.mode = _Mode.HOLDING if held else _Mode.STREAMING
             await self._refuse("tags-failed")
-            await self.exchange.send(message)
+            await self._send(message)
             return
         kept = await self._landed()
-        self.covered.counters.miss += 1
+        self._count_miss()
         if not held:
-            await self.exchange.send(message)
+            await self._send(message)
             return
         tagged = fields if etag is None else (*fields, (b"etag", etag.encode("latin-1")))
-        decorated = self.exchange.reply.decorated(tagged, self._said(kept))
+        decorated = self.exchange.reply.decorated(tagged, self._said(stored=kept))
         await self.exchange.reply.whole(head.status, decorated, body, tagged, head.received)
 
     # -- storing -------------------------------------------------------------------------------------------------
@@ -306,11 +313,11 @@ class Tee:
             self.covered.counters.refuse("tags-failed" if refusal is None else refusal.value)
             self.lead.give_up(Nothing.REFUSED)
         await self._landed()
-        self.covered.counters.revalidated += 1
+        self.covered.counters.revalidated += self.flight is not None
         await exchange.reply.stored(Found(again, again.ttl), Forwarded.STALE, forwarded=304)
 
     async def _stale(self, status: int | None) -> None:
-        self.covered.counters.stale += 1
+        self.covered.counters.stale += self.flight is not None
         self.lead.give_up(Nothing.FAILED)
         await self.exchange.reply.stored(self.found, Forwarded.STALE, forwarded=status)
 
@@ -342,7 +349,7 @@ class Tee:
             await self._stale(None)
             return True
         self.lead.give_up(Nothing.REFUSED)
-        self.covered.counters.miss += 1
+        self._count_miss()
         if decision is AfterFailure.GATEWAY_TIMEOUT:
             await self.exchange.reply.gateway_timeout("stale-forbidden")
             return True
