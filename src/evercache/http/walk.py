@@ -11,6 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from evercache.errors import ConfigurationError
+from evercache.http.template import PathTemplate
+
 __all__ = ["FoundRoute", "chosen", "layers", "routed", "router_of", "routes_of"]
 
 _DEEPEST = 64
@@ -68,9 +71,12 @@ def routed(scope: Mapping[str, Any]) -> str | None:
         return None
     if route is not None or "endpoint" not in scope:
         return ""
-    # Older Starlette says only which endpoint it was.
-    found = [each for each in routes_of(scope["router"]) if each.endpoint is scope["endpoint"]]
-    return found[0].path if len(found) == 1 else ""
+    # Older Starlette, and FastAPI for a route that isn't its own, say only which endpoint it was.
+    found = [each.path for each in routes_of(scope["router"]) if each.endpoint is scope["endpoint"]]
+    if len(found) > 1:
+        path, outside = str(scope["path"]), str(scope.get("app_root_path", scope.get("root_path", "")))
+        found = [each for each in dict.fromkeys(found) if _is_of(path.removeprefix(outside), each)]
+    return found[0] if len(found) == 1 else ""
 
 
 def chosen(scope: Mapping[str, Any]) -> Any:  # Any: a route of some framework
@@ -81,6 +87,13 @@ def chosen(scope: Mapping[str, Any]) -> Any:  # Any: a route of some framework
     if context is not None and getattr(context, "original_route", None) is route:
         return getattr(context, "starlette_route", None) or context
     return route
+
+
+def _is_of(path: str, template: str) -> bool:
+    try:
+        return PathTemplate(template).match(path) is not None
+    except ConfigurationError:
+        return False
 
 
 def _mounted_at(scope: Mapping[str, Any]) -> str:
