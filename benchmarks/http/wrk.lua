@@ -1,12 +1,12 @@
--- What wrk asks and says. With the word "unique" every request has a query string of its own.
+-- What wrk asks and says. With a word, every request has a query string of its own that begins with it.
 
 function init(args)
-  if args[1] == "unique" then
-    local count, path = 0, wrk.path
+  if args[1] then
+    local count, path = 0, wrk.path .. "?" .. args[1] .. "="
     -- A static request is built once; defining this function makes wrk build each.
     request = function()
       count = count + 1
-      return wrk.format(nil, path .. "?n=" .. count)
+      return wrk.format(nil, path .. count)
     end
   end
 end
