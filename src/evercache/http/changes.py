@@ -75,12 +75,13 @@ class Change:
         exchange = self.exchange
         if message["type"] == "http.response.start":
             fields = message.get("headers", ())
-            await self._invalidate(message["status"], fields)
+            await self.invalidate(message["status"], fields)
             said = cache_status(exchange.covered.settings.name, Forwarded.METHOD, forwarded_status=message["status"])
             message = {**message, "headers": exchange.reply.decorated(fields, said)}
         await exchange.send(message)
 
-    async def _invalidate(self, status: int, fields: Fields) -> None:
+    async def invalidate(self, status: int, fields: Fields) -> None:
+        """Drop what no longer holds after a response with this head."""
         exchange, covered = self.exchange, self.exchange.covered
         tags = _outdated(exchange.method, status, exchange.target, fields, covered.secret)
         if not tags:

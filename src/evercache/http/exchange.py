@@ -21,7 +21,7 @@ from evercache.errors import StoreUnavailable
 from evercache.http.changes import Change
 from evercache.http.credentials import credentials_of, may_share
 from evercache.http.directives import NO_DIRECTIVES, Directives, request_directives
-from evercache.http.fields import indexed
+from evercache.http.fields import Fields, indexed
 from evercache.http.key import content_of, resource_tag
 from evercache.http.lead import Lead, Nothing
 from evercache.http.messages import Message, Receive, Send, body_of, copied, has_content, nowhere, raw_path, replayed
@@ -84,12 +84,11 @@ class Exchange:
     async def run(self) -> None:
         """Answer the request."""
         covered = self.covered
-        host = covered.host(self.fields)
+        host, path = covered.host(self.fields), raw_path(self.scope)
+        self.target = Target(self.scope.get("scheme", "http"), host or "", path, self.scope.get("query_string", b""))
         if host is None:
             await self.bypass("host")
             return
-        path = raw_path(self.scope)
-        self.target = Target(self.scope.get("scheme", "http"), host, path, self.scope.get("query_string", b""))
         if self.method not in covered.methods:
             await Change(self).run()
             return
@@ -336,11 +335,18 @@ class Exchange:
 
         async def send(message: Message) -> None:
             if message["type"] == "http.response.start":
+                await self.was_no_read(message["status"], message.get("headers", ()))
                 status = cache_status(name, why, forwarded_status=message["status"], detail=detail)
                 message = {**message, "headers": self.reply.decorated(message.get("headers", ()), status)}
             await self.send(message)
 
         await self.app(copied(self.scope), self.receive, send)
+
+    async def was_no_read(self, status: int, fields: Fields) -> None:
+        """Nothing of the response with this head is stored. A POST is a read only by the word of a rule's ttl or of its
+        response; any other one was a change, whatever the rule hoped for."""
+        if self.method == "POST" and self.policy.ttl is None:
+            await Change(self).invalidate(status, fields)
 
     def _refresher(self, key: Hashable, found: Found) -> Any:
         """What fetches the response anew when nobody waits for it: the same request, by nobody."""

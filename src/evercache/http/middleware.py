@@ -42,9 +42,10 @@ class CacheMiddleware:
     - *respect_origin*: what no rule covers is cached by the response's own words. With *honor_request_cache_control*
       clients may ask for fresher responses (at most *validations_per_second*): together the strict mode, in which every
       decision comes from the messages (RFC 9111).
-    - *heuristic*: the part of the time since `Last-Modified` that counts as fresh where nothing is said (0.1 is usual).
-      *cache_post*: answers to POST with explicit freshness (RFC 9110 §9.3.3). *serve_stale_when_unreachable*: for how
-      long after its freshness a response may answer when the application can't be reached (RFC 9111 §4.2.4).
+    - *heuristic*: the part of the time since `Last-Modified` that counts as fresh where nothing is said (0.1 is usual);
+      errors only where *negative* names their status. *cache_post*: answers to POST with explicit freshness; any other
+      POST was a change. *serve_stale_when_unreachable*: for how long after its freshness a response may answer when the
+      application can't be reached (RFC 9111 §4.2.4).
     - *allowed_hosts*: other hosts pass through. *credential_headers*: fields that identify a user, beside
       Authorization, Cookie, X-API-Key and X-Auth-*. *harmless_cookies*: names that don't ("_ga*").
     - *server_adds_date*: whether the server adds `Date` itself, as uvicorn does unless told not to.
@@ -68,6 +69,7 @@ class CacheMiddleware:
         honor_request_cache_control: bool = False,
         validations_per_second: float = 10.0,
         heuristic: float = 0.0,
+        negative: Sequence[int] = (),
         cache_post: bool = False,
         serve_stale_when_unreachable: Duration | None = None,
         allowed_hosts: Sequence[str] = ("*",),
@@ -108,7 +110,8 @@ class CacheMiddleware:
         self._covered = [Covered(cache, rule, self.settings) for rule in self.rules]
         if respect_origin:
             methods = ("GET", "QUERY", "POST") if cache_post else ("GET", "QUERY")
-            self._covered.append(Covered(cache, Rule("/", prefix=True, name="origin", methods=methods), self.settings))
+            origin = Rule("/", prefix=True, name="origin", methods=methods, negative=negative)
+            self._covered.append(Covered(cache, origin, self.settings))
         for covered in self._covered:
             covered.routed = routed
         self._known: Bounded[str, tuple[Fast, dict[str, str]] | None] = Bounded(_KNOWN_PATHS)

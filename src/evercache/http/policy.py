@@ -31,7 +31,7 @@ class Policy:
     - ttl: seconds of freshness; None: only what the application sets.
     - heuristic: the part of the time since `Last-Modified` that counts as fresh (0.1 is usual); 0 is off.
     - stale_while_revalidate, stale_if_error: seconds, where the response itself names no window.
-    - negative: the error statuses to which *ttl* applies too.
+    - negative: the error statuses to which *ttl* or *heuristic* applies too.
     - targets: targeted fields to obey, the first one that is valid wins (RFC 9213).
     - codings: content codings that variants are told apart by.
     - honor_request: whether clients may ask for validation or for a fresher response (they can force work by it).

@@ -41,7 +41,7 @@ class Rule:
     - `dimensions`: request headers that the application reads and doesn't name in `Vary`. `keep_query`, `ignore_query`
       ("utm_*"), `sort_query`: which parameters choose the response. `max_distinct_queries`: of one path.
     - `stale_while_revalidate`, `stale_if_error`: durations, where the response names none (RFC 5861).
-    - `negative`: statuses of errors that the ttl applies to (404, 410).
+    - `negative`: statuses of errors that may be stored without freshness of their own (404, 410): by the ttl, or a guess.
     - `max_body`, `max_headers`: larger responses pass through. `max_variants`: of one URL.
     - `strip_set_cookie`, `strip_groups`: store without cookies; keep cache groups and tags from clients.
     - `collapse`: how long a request waits for another one that loads the same response; None: not at all.
@@ -93,8 +93,8 @@ class Rule:
             raise self._wrong("key_by is a function of the request, and goes with no other audience.")
         if self.override and self.shorten:
             raise self._wrong("override and shorten contradict each other.")
-        if (self.override or self.shorten or self.negative) and self.ttl is None:
-            raise self._wrong("override, shorten and negative are about a ttl; give one.")
+        if (self.override or self.shorten) and self.ttl is None:
+            raise self._wrong("override and shorten are about a ttl; give one.")
         if bad := [name for name in self.dimensions if not is_token(name)]:
             raise self._wrong(f"dimensions={bad!r} are no names of header fields.")
         if bad_status := [status for status in self.negative if not 400 <= status <= 599]:

@@ -126,6 +126,7 @@ class Tee:
         self._start = {**message, "headers": fields}
         refusal = self._refusal(status, fields, trailers=bool(message.get("trailers")))
         if refusal:
+            await self.exchange.was_no_read(status, fields)
             await self._refuse_at_once(refusal)
         else:
             self.mode = _Mode.HOLDING
