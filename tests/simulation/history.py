@@ -9,6 +9,11 @@ Fresh After a refresh that was stored, the store has nothing older. (Judged as a
 Time  A value is never returned as fresh to a read that began after its ttl.
 Order What the store accepts was loaded after what it accepted before: an older load never takes a newer one's place.
 Key   Nobody ever gets the value of another key.
+Parts All of this holds for the values that a value was made of, as far as their tags go; a pattern or the namespace that
+      names both counts for both. Only a value that was not stored may be as old as L1 may be (PR2), and made of what was
+      stale.
+Built What is stored was not made of anything older than an invalidation (of its key, too) that was confirmed before the
+      load began, whatever L1 had heard of.
 """
 
 from __future__ import annotations
@@ -31,6 +36,7 @@ class Value:
     began: int
     tags: tuple[bytes, ...]
     fresh_until: int = 1 << 60
+    parts: tuple[Value, ...] = ()
 
 
 @dataclass(slots=True, eq=False)
@@ -65,8 +71,19 @@ class History:
             raise Violation(f"Order: {value} took the place of a value that was stored at {self._filled[key]}")
         self._filled[key] = now
 
-    def judge(self, start: int, start_ms: int, proc: Any, key: bytes, value: Value, *, l1: bool, stale: bool) -> None:
-        """Raise Violation if a read of *proc* that began at *start* must not have got *value*."""
+    def judge(
+        self,
+        start: int,
+        start_ms: int,
+        proc: Any,
+        key: bytes,
+        value: Value,
+        *,
+        l1: bool,
+        stale: bool,
+        built: bool = True,
+    ) -> None:
+        """Raise Violation if a read of *proc* that began at *start* must not have got *value*. *built*: it was stored."""
         if value.key != key:
             raise Violation(f"Key: {proc.name} asked for {key!r} and got {value}")
         if not stale and value.fresh_until <= start_ms:
@@ -80,6 +97,27 @@ class History:
             law = self._broken(call, start, start_ms, proc, value, l1=l1)
             if law:
                 raise Violation(f"{law}: the read of {proc.name} began at {start} and got {value} in spite of {call}")
+        for part in value.parts:
+            self._judge_part(start, start_ms, proc, value, part, l1=l1 or not built, stale=stale or not built)
+            if built:
+                self._judge_built(value, part)
+
+    def _judge_part(
+        self, start: int, start_ms: int, proc: Any, value: Value, part: Value, *, l1: bool, stale: bool
+    ) -> None:
+        for call in self.invalidations:
+            if part.began >= call.called or (call.soft and stale):
+                continue
+            both = part.key in call.keys and value.key in call.keys
+            if (both or call.tag in part.tags) and (law := self._broken(call, start, start_ms, proc, value, l1=l1)):
+                raise Violation(f"Parts: {law}: a read that began at {start} got {value} in spite of {call}")
+
+    def _judge_built(self, value: Value, part: Value) -> None:
+        for call in self.invalidations:
+            if part.began >= call.called or call.l2 or call.confirmed is None or call.confirmed >= value.began:
+                continue
+            if part.key in call.keys or call.tag in part.tags:
+                raise Violation(f"Built: {value} was made of a value older than {call}")
 
     def _broken(self, call: Invalidation, start: int, start_ms: int, proc: Any, value: Value, *, l1: bool) -> str:
         if call.proc is proc and call.returned is not None and call.returned < start:

@@ -27,6 +27,12 @@ from tests.simulation.broken.l1 import (
     NoAnchor,
     ReopenedWithoutFlush,
 )
+from tests.simulation.broken.made import (
+    AskedFromBegin,
+    OnlyLateTagsAsked,
+    PatternsUnasked,
+    TagsStayBehind,
+)
 from tests.simulation.broken.reading import (
     AloneProvesAnything,
     BansUnread,
@@ -76,7 +82,7 @@ __all__ = ["MUTANTS", "WITHIN", "DistrustKeepsBans", "Mutant"]
 
 WITHIN = 60_000
 
-PLAIN, WITH_L1, LATE_TAGS, FAILOVER, PUT, L1_PUT, JOURNAL, L1_LATE_TAGS, ALONE, SHORT_LIVES, EVERYTHING = MIXES
+PLAIN, WITH_L1, LATE_TAGS, FAILOVER, PUT, L1_PUT, JOURNAL, L1_LATE_TAGS, ALONE, SHORT_LIVES, NESTED, EVERYTHING = MIXES
 BROKEN_LINKS = replace(WITH_L1, faults=0.04, lag=0.3)
 
 
@@ -126,6 +132,12 @@ def _mutants() -> Iterator[tuple[str, type, Mix, Kit]]:
         yield "flight", broken, crowded, own
     for broken in (JoinAfterValidate, JoinAfterFill):
         yield "flights", broken, crowded, own
+
+    late_ears = replace(NESTED, poll=0.9, writes=12, reads=14, faults=0.0, lag=0.1)
+    yield "course", AskedFromBegin, late_ears, own
+    for broken in (OnlyLateTagsAsked, PatternsUnasked):
+        yield "partition", broken, late_ears, own
+    yield "process", TagsStayBehind, NESTED, own
 
     yield "reader", LeaseFromReply, replace(WITH_L1, lag=0.3), own
     for broken in (NoAnchor, ReopenedWithoutFlush):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 from evercache.core.course import Decode, Encode, Failed, Load, Loaded
 from evercache.core.flight import Flight
@@ -13,9 +13,17 @@ from evercache.core.record import Record
 from evercache.errors import CodecError, StoreUnavailable
 from tests.simulation.history import Value, Violation
 
-__all__ = ["Flow", "Pilot"]
+__all__ = ["Flow", "Part", "Pilot"]
 
 Flow = Generator[Any, Any, Any]
+
+
+class Part(NamedTuple):
+    """What a read has brought: the value, and whether it is stale, and whether it came from L1."""
+
+    value: Value
+    stale: bool
+    l1: bool
 
 
 class Pilot:
@@ -67,14 +75,33 @@ class Pilot:
         if step.begun is not None and step.begun.generation is not None and dice() < 0.15:
             with suppress(StoreUnavailable):
                 yield Renew(key, step.begun.generation, b"?", world.terms)
+        parts = []
+        for inner in world.inner(key):
+            part = yield from self.read(inner)
+            if part is None:
+                return Failed(LookupError("what it is made of could not be read"))
+            parts.append(part)
         chance = dice()
         if chance < 0.02:
             return Failed(LookupError("no such row"))
-        loaded = world.loaded(key, began)
-        loaded.skip = chance > 0.98
+        loaded = self.made_of(parts, world.loaded(key, began))
+        loaded.skip = loaded.skip or chance > 0.98
         loaded.keep = step.spare is not None and dice() < world.mix.keep
-        if loaded.keep and dice() < 0.7:
+        if loaded.keep and not parts and dice() < 0.7:
             loaded.tags = loaded.named = ()
+        return loaded
+
+    def made_of(self, parts: list[Part], loaded: Any) -> Any:
+        """What the engine's recorder adds to a value that was made of *parts*."""
+        if not parts:
+            return loaded
+        loaded.parts = loaded.value.parts = tuple([part.value for part in parts])
+        ids = {tag for part in parts for tag in part.value.tags}
+        loaded.tags = loaded.named = tuple(sorted(ids.union(loaded.tags)))
+        loaded.value.tags = tuple(sorted(ids.union(loaded.value.tags)))
+        near = {part.value.key for part in parts if part.l1}
+        loaded.near = tuple(sorted(ids | near)) if near else ()
+        loaded.skip = any(part.stale for part in parts)
         return loaded
 
     def encode(self, key: Key, loaded: Loaded) -> tuple[Record, int | None]:
@@ -84,7 +111,8 @@ class Pilot:
         ttl = world.ttl
         value = loaded.value
         if loaded.keep:
-            value = Value(key.id, loaded.began, tuple(sorted({*self.declared[key.id], *loaded.tags})))
+            tags = tuple(sorted({*self.declared[key.id], *loaded.tags}))
+            value = Value(key.id, loaded.began, tags, parts=loaded.parts)
         if ttl is None:
             return Record(world.unique(b"f"), b"", b"", born=world.now, payload=value), None
         value.fresh_until = world.now + ttl

@@ -19,7 +19,7 @@ from evercache.core.protocol import (
 from evercache.core.record import Record
 from evercache.errors import StoreUnavailable
 from tests.simulation.history import Invalidation, Value, Violation
-from tests.simulation.pilot import Flow
+from tests.simulation.pilot import Flow, Part
 from tests.simulation.scheduler import Connection, OpenLog, ReadLog
 from tests.simulation.writer import Writer
 
@@ -57,6 +57,7 @@ class Process(Writer):
         self.table: dict[Any, Entry] = {}
         self.l1.register(self.table, lambda id: world.texts[id])
         self.reader = kit.reader(world.delta / 1000)
+        self.heard: bytes | None = None  # the position of the log up to which L1 knows everything
 
     # -- the link ------------------------------------------------------------------------------------------------
 
@@ -79,7 +80,7 @@ class Process(Writer):
     # -- reads ---------------------------------------------------------------------------------------------------
 
     def read(self, key: Key) -> Flow:
-        """One call of a cached function, judged."""
+        """One call of a cached function, judged. What it brought, if it was no error."""
         world = self.world
         start, start_ms = world.tick, world.now
         world.history.reads += 1
@@ -88,7 +89,7 @@ class Process(Writer):
             if world.trace is not None:
                 world.trace.append(f"{world.tick:5} {world.now:6} ms  {self.name} hits L1: {entry.value}")
             world.history.judge(start, start_ms, self, key.id, entry.value, l1=True, stale=False)
-            return
+            return Part(entry.value, stale=False, l1=True)
         arrival = self.ticks.next()
         strangers = 0
         while True:
@@ -104,7 +105,7 @@ class Process(Writer):
             strangers += flight.landing.source != "none"
             if strangers > 1:
                 raise Violation(f"Rounds: {self.name} has boarded {strangers} flights in vain")
-        self.judge(start, start_ms, key.id, flight)
+        return self.judge(start, start_ms, key.id, flight)
 
     def hit(self, key: bytes, now: float) -> Entry | None:
         """The entry of L1 that may answer now."""
@@ -113,16 +114,18 @@ class Process(Writer):
             return None
         return entry if now < entry.until else None
 
-    def judge(self, start: int, start_ms: int, key: bytes, flight: Flight) -> None:
+    def judge(self, start: int, start_ms: int, key: bytes, flight: Flight) -> Part | None:
         landing = flight.landing
         assert landing is not None
         value, stale = landing.value, landing.stale
         if landing.error is not None:
-            return  # a spare may answer instead; it is marked as stale and promises nothing
+            return None  # a spare may answer instead; it is marked as stale and promises nothing
         extra = landing.extra
         if extra is not None and extra.keep:  # the loader has looked anew and said that the old value still holds
-            value = Value(value.key, extra.began, tuple({*value.tags, *extra.tags}))
-        self.world.history.judge(start, start_ms, self, key, value, l1=False, stale=stale)
+            value = Value(value.key, extra.began, tuple({*value.tags, *extra.tags}), parts=extra.parts)
+        built = landing.source == "l2" or flight.proved
+        self.world.history.judge(start, start_ms, self, key, value, l1=False, stale=stale, built=built)
+        return Part(value, stale, l1=False)
 
     def take_off(self, key: Key, *, joinable: bool = True, behind: bool = False, force: bool = False) -> Flight:
         """A new flight for *key*, on its way. *behind*: a reload behind a stale answer; it waits for nobody."""
@@ -156,7 +159,7 @@ class Process(Writer):
             candidate=world.candidate,
             quarantined=lambda tags: self.quarantined(key, tags),
             untouched=lambda since, tags: l1.untouched(since, key.id, tags, lambda: key.text),
-            heard=lambda: None,
+            heard=lambda: self.heard,
             declared=declared,
             remembered=remembered,
             shared=not world.alone,
@@ -234,5 +237,7 @@ class Process(Writer):
             for record in heard.records:
                 self.flights.doom(record)
                 self.l1.apply(record)
+            if self.reader.position is not None:
+                self.heard = self.reader.position
             self.lease.until = heard.until
             yield 1 + int(world.dice() * world.delta * world.mix.poll)

@@ -61,7 +61,7 @@ class Kit:
 class Mix:
     """What happens in a world, and the chances that it does.
 
-    `keep`: values can be kept past their time, and a loader may say that they still hold. `slow`: a load takes longer than a generation lives, at times. `poll`: the pause between two reads of the log, as a part of Δ. `between`: the log is lost, or a late command comes, between two commands that leave together. `refusal`: an invalidation isn't even sent; `loss`, `lag`, `repeat`: a message is lost, late, executed twice.
+    `keep`: values can be kept past their time, and a loader may say that they still hold. `slow`: a load takes longer than a generation lives, at times. `poll`: the pause between two reads of the log, as a part of Δ. `between`: the log is lost, or a late command comes, between two commands that leave together. `refusal`: an invalidation isn't even sent; `loss`, `lag`, `repeat`: a message is lost, late, executed twice. `nested`: values are made of others.
     """
 
     name: str
@@ -85,6 +85,7 @@ class Mix:
     between: float = 0.03
     poll: float = 0.25
     policy: str = "distrust"
+    nested: bool = False
 
 
 MIXES = (
@@ -98,7 +99,8 @@ MIXES = (
     Mix("l1 and late tags", l1=True, late_tags=True, reads=10, loss=0.01, lag=0.12, repeat=0.01, faults=0.003),
     Mix("alone", l1=True, late_tags=True, alone=True, loss=0.0, repeat=0.0),
     Mix("short lives", late_tags=True, ttl=100, keep=0.8, reads=10, writes=8, lag=0.15),
-    Mix("everything", l1=True, late_tags=True, put=0.15, expire=0.2, failover=True, faults=0.015),
+    Mix("nested", l1=True, nested=True, reads=10, writes=5, lag=0.2, loss=0.01, repeat=0.01, faults=0.006, poll=0.7),
+    Mix("everything", nested=True, l1=True, late_tags=True, put=0.15, expire=0.2, failover=True, faults=0.015),
 )
 
 
@@ -108,6 +110,7 @@ class Loading(Loaded):
 
     began: int = 0
     named: tuple[bytes, ...] = ()
+    parts: tuple[Value, ...] = ()
 
 
 class World(Faults):
@@ -156,6 +159,9 @@ class World(Faults):
         if two:
             self.keys.append(Key(b"k1", "users:1"))
             self.declared[b"k1"] = (b"t0", b"t1")
+        if self.mix.nested:
+            self.keys.append(Key(b"k2", "pages:0"))
+            self.declared[b"k2"] = (b"t2",) if self.dice() < 0.7 else (b"t0", b"t2")
         self.texts = {key.id: key.text for key in self.keys}
 
     def _people(self, process: Process) -> None:
@@ -188,6 +194,12 @@ class World(Faults):
     def _any_key(self) -> Key:
         return self.keys[int(self.dice() * len(self.keys))]
 
+    def inner(self, key: Key) -> list[Key]:
+        """What the value of *key* is made of this time."""
+        if key.id != b"k2":
+            return []
+        return [inner for inner in self.keys[:-1] if self.dice() < 0.8]
+
     def _any_command(self) -> Command[Any]:
         key, chance = self._any_key(), self.dice()
         tags = self.declared[key.id]
@@ -201,7 +213,7 @@ class World(Faults):
             kind = ExpireTag if soft else InvalidateTag
             return kind(tag, self.candidate(), self.terms)
         if chance < 0.94:
-            pattern = ("users:*", "users:0", "*1", "users:[01]")[int(self.dice() * 4)]
+            pattern = ("users:*", "users:0", "*1", "users:[01]", "*")[int(self.dice() * (5 if self.mix.nested else 4))]
             return Ban(pattern, self.candidate(), self.terms)
         return Distrust(self.candidate(), self.terms)
 

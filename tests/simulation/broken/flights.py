@@ -63,6 +63,6 @@ class JoinAfterFill(Flights):
 class LoadBeganAtItsEnd(Course):
     """A load is said to begin when it ends."""
 
-    def _store(self, flight: Flight, ask: Ask, begun: Any, loaded: Any, landing: Landing) -> Flow:
+    def _store(self, flight: Flight, ask: Ask, begun: Any, loaded: Any, landing: Landing, heard: Any) -> Flow:
         flight.load_began = self.ticks.next()
-        yield from super()._store(flight, ask, begun, loaded, landing)
+        yield from super()._store(flight, ask, begun, loaded, landing, heard)
