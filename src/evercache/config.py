@@ -171,6 +171,10 @@ class Settings:
     health_interval: float = field(default=30.0, metadata=_about(
         "CACHE_HEALTH_INTERVAL", parsers.seconds(0.1, 3600), "How often a started client checks an idle server.",
         unit="seconds", example="30", when="Alarms must come sooner."))
+    background_warming: bool = field(default=True, metadata=_about(
+        "ENABLE_BACKGROUND_WARMING CACHE_BACKGROUND_WARMING", parsers.flag,
+        "Whether warmers keep their plans warm in the background; by hand they always work.",
+        example="false", when="Another deployment warms the same data, or the source needs rest.", in_url=False))
     max_value: int = field(default=16 * 1024**2, metadata=_about(
         "CACHE_MAX_VALUE", parse_size, "Largest encoded value; larger ones are served and not stored.",
         unit="bytes or '16MiB'", example="16MiB", when="Rarely: one large value stalls everybody's commands."))

@@ -18,6 +18,7 @@ __all__ = [
     "Recovered",
     "ServedStale",
     "Uncacheable",
+    "Warmed",
 ]
 
 
@@ -104,4 +105,15 @@ class Recovered(Event):
     """A partition is trusted again after *seconds*."""
 
     partition: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Warmed(Event):
+    """A plan was worked off, by hand or in the background: *warmed* calls were loaded, *fresh* ones left alone."""
+
+    operation: str
+    warmed: int
+    fresh: int
+    failed: int
     seconds: float

@@ -12,6 +12,7 @@ from evercache.core.journal import Journal
 from evercache.core.l1 import L1
 from evercache.core.protocol import Command, Key, Looked, Terms
 from evercache.engine.airfield import Airfield
+from evercache.engine.companions import Companions
 from evercache.engine.hooks import Hooks
 from evercache.engine.statistics import Statistics
 
@@ -27,6 +28,7 @@ class Context(Protocol):
     l1: L1
     journal: Journal
     hooks: Hooks
+    companions: Companions
     statistics: Statistics
     terms: Terms
     outage: str

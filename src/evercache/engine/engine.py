@@ -28,6 +28,7 @@ from evercache.core.protocol import Command, ExpireKey, InvalidateKey, Key, LogR
 from evercache.engine.adviser import Adviser
 from evercache.engine.airfield import Airfield
 from evercache.engine.airfields import Airfields
+from evercache.engine.companions import Companions
 from evercache.engine.hooks import Hooks
 from evercache.engine.invalidation import Invalidator
 from evercache.engine.ledger import Ledger
@@ -89,6 +90,7 @@ class Engine:
         self.l1.on_gone = self._gone
         self.journal = Journal()
         self.hooks = Hooks()
+        self.companions = Companions()
         self.statistics = Statistics()
         self.memories = Memories()
         self.degraded = Lease(math.inf)
@@ -166,6 +168,7 @@ class Engine:
     async def stop(self, drain: float = DRAIN) -> None:
         """Drain what must not be lost, then end every task and connection. Afterwards the cache works on memory again;
         who still waits for a load of ours loads anew."""
+        await self.companions.close()
         airfield = self._airfields.of(asyncio.get_running_loop())
         if airfield is not None:
             if self._repeater is not None and not len(self.journal):
@@ -404,6 +407,7 @@ class Engine:
         lease = self.lease_of(partition)
         lease.until = -math.inf
         self.l1.flush(lease)
+        self.companions.flushed()
         self.statistics.flushes += 1
 
     def logged(self, partition: int, records: Sequence[LogRecord]) -> None:
@@ -411,6 +415,7 @@ class Engine:
             self.l1.apply(record)
             for airfield in self._airfields.all():
                 airfield.flights.doom(record)
+        self.companions.invalidated(records)
 
     def woken(self, partition: int, keys: Sequence[bytes]) -> None:
         airfield = self._airfields.of(self._home)

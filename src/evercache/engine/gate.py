@@ -25,6 +25,11 @@ class Gate:
     def __init__(self, limit: int | None) -> None:
         self._turns = None if limit is None else asyncio.Semaphore(limit)
 
+    @property
+    def crowded(self) -> bool:
+        """Whether a loader that comes now has to wait."""
+        return self._turns is not None and self._turns.locked()
+
     @asynccontextmanager
     async def turn(self) -> AsyncGenerator[None]:
         """Wait for a turn, and have it until the end of the block."""

@@ -105,7 +105,9 @@ class Invalidator:
         started = engine.clock.monotonic()
         self.doom(records)
         confirmation = Confirmation.CONFIRMED
-        if engine.shares:
+        if not engine.shares:
+            engine.companions.invalidated(records)
+        else:
             # The caller may be cancelled; what it said about its data may not be.
             sending = engine.airfield().spawn(self._send_all(records, orders), "invalidates")
             try:

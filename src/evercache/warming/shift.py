@@ -1,0 +1,186 @@
+"""Working a schedule off: look at what is due, load what is wanted, put it back, wait."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import Callable
+
+from evercache.engine.warmth import Outcome, State, Warmth
+from evercache.warming.crew import Bell, Crew
+from evercache.warming.results import Tally
+from evercache.warming.schedule import Item, Schedule
+
+__all__ = ["BACK_OFF", "Shift"]
+
+_log = logging.getLogger("evercache")
+
+LOOKS = 256
+"""Looks that leave together, as one MGET."""
+AGAIN = 1.0
+"""Seconds until the next look where nothing could be known, or another process is at it."""
+BACK_OFF = 0.5
+LONGEST_BACK_OFF = 60.0
+"""Seconds until the next attempt after a failed load; they double with each."""
+
+
+class Shift:
+    """Works until it is `over`. *once*: each call is done when it is warm, or has failed *tries* times.
+
+    - *may*: asked before every load; False ends the shift.
+    - *anew*: load also what is fresh.
+    - *told*: called with the tally after each call; *ended* when all calls of a `round` are counted.
+    """
+
+    def __init__(
+        self,
+        crew: Crew,
+        schedule: Schedule,
+        tally: Tally,
+        *,
+        may: Callable[[], bool],
+        told: Callable[[Tally], None],
+        ended: Callable[[Tally], object],
+        ahead: float,
+        once: bool = False,
+        anew: bool = False,
+        tries: int = 1,
+    ) -> None:
+        self.crew = crew
+        self.schedule = schedule
+        self.tally = tally
+        self.bell = Bell()
+        self._may = may
+        self._told = told
+        self._ended = ended
+        self._ahead = ahead
+        self._once = once
+        self._anew = anew
+        self._tries = tries
+        self._open = False  # a round whose end was not told yet
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def round(self, tally: Tally) -> None:
+        """A new round begins: every call is looked at, and counted once."""
+        self.tally, self._open = tally, True
+        tally.total = len(self.schedule)
+        now = self._now()
+        for item in self.schedule:
+            item.counted = False
+            self.schedule.hasten(item, now)
+        self._check_end()
+        self.bell.ring()
+
+    async def work(self) -> None:
+        try:
+            while self._may() and not (self._once and self.tally.done >= self.tally.total):
+                await self._look()
+                pause = self._load()
+                if self.schedule.next_due > self._now():
+                    await self.bell.wait(self.crew.engine, min(pause, self.schedule.next_due - self._now()))
+        finally:
+            for task in tuple(self._tasks):
+                task.cancel()
+            if self._tasks:
+                await asyncio.wait(self._tasks)
+
+    # -- looking -----------------------------------------------------------------------------------------------------
+
+    async def _look(self) -> None:
+        items = self.schedule.due(self._now(), LOOKS)
+        seen = await asyncio.gather(*(self.crew.look(item.call) for item in items))
+        for item, warmth in zip(items, seen, strict=True):
+            self._judge(item, warmth)
+
+    def _judge(self, item: Item, warmth: Warmth) -> None:
+        now = self._now()
+        if warmth.state is State.UNKNOWN:
+            self._failed(item, "the shared store does not answer", AGAIN)
+            return
+        self.schedule.saw(item, warmth)
+        due = self.crew.due(item, warmth, len(self.schedule), self._ahead)
+        if warmth.state is State.FRESH and due > now and not (self._anew and not item.counted):
+            if not item.counted:
+                item.counted = True
+                self.tally.fresh += 1
+                self._check_end()
+            self._put_back(item, due)
+        else:
+            self.schedule.want(item)
+
+    def _put_back(self, item: Item, due: float) -> None:
+        self.schedule.watch(item, math.inf if self._once and item.counted else due)
+
+    # -- loading -----------------------------------------------------------------------------------------------------
+
+    def _load(self) -> float:
+        """Start what may start; seconds until more may."""
+        while self.schedule.wanting and self._may():
+            now = self._now()
+            wait = self.crew.wait(now)
+            if wait is None or wait > 0:
+                return math.inf if wait is None else wait
+            item = self.schedule.take()
+            if item is None:
+                break
+            rest = self.crew.rest(item.call, now)
+            if rest > 0:
+                self.schedule.watch(item, now + rest)
+                continue
+            self.crew.begin(item.call, now)
+            task = asyncio.create_task(self._one(item), name="evercache warms")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return math.inf
+
+    async def _one(self, item: Item) -> None:
+        try:
+            self._after(item, await self.crew.load(item))
+        except Exception as error:  # noqa: BLE001 - ours; the others go on
+            _log.exception("%s: warming failed in the cache itself", item.call.site.name)
+            self._failed(item, error)
+        finally:
+            self.bell.ring()
+
+    def _after(self, item: Item, outcome: Outcome) -> None:
+        self.schedule.saw(item, outcome.warmth)
+        if outcome.error is not None:
+            self._failed(item, outcome.error)
+        elif outcome.warmth.state is State.FRESH:
+            item.failures = 0
+            item.life = outcome.warmth.until - self._now()
+            if not item.counted:
+                item.counted = True
+                self.tally.warmed += 1
+                self._check_end()
+            self._put_back(item, self.crew.due(item, outcome.warmth, len(self.schedule), self._ahead))
+        elif outcome.rejected:
+            self._failed(item, "overtaken by an invalidation", BACK_OFF)
+        elif outcome.seconds is None:
+            self._put_back(item, self._now() + AGAIN)  # held by another process, which may have been quicker
+        else:
+            self._failed(item, "not stored")
+
+    def _failed(self, item: Item, error: BaseException | str, again: float | None = None) -> None:
+        """It is cold. *again*: seconds until the next attempt; by itself they double."""
+        item.failures += 1
+        self.tally.error(item.call.site.name, error)
+        if not item.counted and item.failures >= self._tries:
+            item.counted = True
+            self.tally.failed += 1
+            self._check_end()
+        if again is None:
+            again = min(LONGEST_BACK_OFF, BACK_OFF * 2.0 ** min(item.failures - 1, 16))
+        self._put_back(item, self._now() + again)
+
+    # -- telling -----------------------------------------------------------------------------------------------------
+
+    def _check_end(self) -> None:
+        self._told(self.tally)
+        if self._open and self.tally.done >= self.tally.total:
+            self._open = False
+            self._ended(self.tally)
+
+    def _now(self) -> float:
+        return self.crew.engine.clock.monotonic()
