@@ -57,6 +57,7 @@ class L1:
     def __init__(self, *, max_items: int | None, max_weight: int | None) -> None:
         self.counter = 0
         self.passing = 0  # the counter, for hits that nobody needs to know of; NOBODY while somebody may
+        self.off = max_items == 0 or max_weight == 0  # nothing fits: who has something to keep needn't begin
         self.shared = False  # whether a shared store stands behind: it then keeps what is stale, and L1 drops it
         self.leases: tuple[Lease, ...] = (Lease(math.inf),)
         self.ids: dict[bytes, Entry] = {}

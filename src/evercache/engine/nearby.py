@@ -83,7 +83,7 @@ class Nearby:
     ) -> bool:
         """Put the value into L1, if the policy and every invalidation since its proof allow it."""
         engine, policy = self.engine, site.policy
-        if not policy.l1:
+        if not policy.l1 or engine.l1.off:
             return False
         now = engine.clock.monotonic()
         record = landing.record

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable, Mapping
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
@@ -21,13 +22,14 @@ from evercache.http.exchange import Exchange
 from evercache.http.fields import Fields
 from evercache.http.frame import FrameCodec
 from evercache.http.groups import GROUP_FIELDS
-from evercache.http.key import Address, digest_of, host_of, is_allowed_host, method_class
+from evercache.http.key import Address, digest_of, host_of, is_allowed_host, method_class, resource_tag
 from evercache.http.limits import Distinct, Rate
 from evercache.http.policy import Audience
 from evercache.http.query import significant_query
 from evercache.http.rules import Rule, Settings
 from evercache.http.status import Forwarded, cache_status
 from evercache.http.template import fill
+from evercache.http.unsafe import Target
 from evercache.http.vary import normalised
 
 if TYPE_CHECKING:
@@ -37,6 +39,9 @@ __all__ = ["Covered"]
 
 PERSONAL_FOR = 60.0
 """Seconds for which a URL whose last answer was one user's is not looked up for anybody who shows credentials."""
+
+_KNOWN = 4_096
+"""URLs of which the digests are remembered."""
 
 _MARGIN = 65_536  # of a frame beside its body
 
@@ -69,7 +74,9 @@ class Covered:
         self.dropped = frozenset(own | GROUP_FIELDS if rule.strip_groups else own)
         # Few different sentences are said about responses of the application, and each of them often.
         self.said = lru_cache(256)(partial(_said, settings.name))
+        self._said_of_hits = cache_status(settings.name)
         self.secret = cache.workshop.secret
+        self.resource = lru_cache(_KNOWN)(partial(_resource, self.secret))
         self.site = self._site(cache)
         cache.engine.statistics.http[rule.title] = self.counters.to_dict
 
@@ -78,10 +85,14 @@ class Covered:
         options = Options(ttl=FOREVER, fail_safe=FOREVER, jitter=0.0, version=1)
         everyone = "!" if self.policy.audience is Audience.EVERYONE else ""
 
-        def request(key: Hashable, arguments: Arguments) -> Request:
+        @lru_cache(_KNOWN)
+        def identified(key: Hashable) -> Key:
             address, variant = (key, None) if isinstance(key, Address) else _split(key)
             id = f"http{everyone}#{digest_of(address, variant, self.secret)}".encode()
-            return Request(Key(id, lambda: _spelled(address)), arguments[0].tags)
+            return Key(id, lambda: _spelled(address))
+
+        def request(key: Hashable, arguments: Arguments) -> Request:
+            return Request(identified(key), arguments[0].tags)
 
         site = Site(
             name,
@@ -117,6 +128,10 @@ class Covered:
         *params*: the fields of the path, for tags. *principal*: whose response it is, where `key_by` isn't to be asked.
         """
         await Exchange(self, app, scope, receive, send, params, principal).run()
+
+    def said_of_hit(self, left: float) -> bytes:
+        """`Cache-Status` of a hit that is fresh for so many seconds."""
+        return self._said_of_hits if math.isinf(left) else b"%b;ttl=%d" % (self._said_of_hits, left)
 
     def is_routed(self, scope: Mapping[str, Any]) -> bool:
         """Whether the framework chose the route that the rule is about; what has no routes can't have chosen another."""
@@ -178,6 +193,10 @@ class Covered:
 
 def _said(name: str, why: Forwarded, status: int, stored: bool, detail: str | None) -> bytes:
     return cache_status(name, why, forwarded_status=status, stored=stored, detail=detail)
+
+
+def _resource(secret: bytes, scheme: str, host: str, path: bytes) -> str:
+    return resource_tag(Target(scheme, host, path, b""), secret)
 
 
 async def _load(lead: Any) -> Any:  # Any: `forward.Lead`; the engine hands over what the exchange gave it

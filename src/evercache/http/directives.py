@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from evercache.http.fields import Fields, combined, is_token, listed, members
+from evercache.http.fields import Fields, combined, has, is_token, listed, members
 
 __all__ = ["LONGEST", "NO_DIRECTIVES", "Directives", "collect", "delta_seconds", "directives_of", "request_directives"]
 
@@ -58,13 +58,15 @@ NO_DIRECTIVES = Directives()
 
 def directives_of(fields: Fields) -> Directives:
     """The directives of the `Cache-Control` lines of a message."""
+    if not has(fields, b"cache-control"):
+        return NO_DIRECTIVES
     return collect(_split(member) for member in listed(fields, b"cache-control"))
 
 
 def request_directives(fields: Fields) -> Directives:
     """The directives of a request; without `Cache-Control`, `Pragma: no-cache` stands for it (RFC 9111 §5.4)."""
     found = directives_of(fields)
-    if not found.arguments and "no-cache" in (combined(fields, b"pragma") or "").lower():
+    if not found.arguments and has(fields, b"pragma") and "no-cache" in (combined(fields, b"pragma") or "").lower():
         return Directives({"no-cache": (None,)})
     return found
 

@@ -22,7 +22,7 @@ from evercache.http.changes import Change
 from evercache.http.credentials import credentials_of, may_share
 from evercache.http.directives import NO_DIRECTIVES, Directives, request_directives
 from evercache.http.fields import Fields, indexed
-from evercache.http.key import content_of, resource_tag
+from evercache.http.key import content_of
 from evercache.http.lead import Lead, Nothing
 from evercache.http.messages import Message, Receive, Send, body_of, copied, has_content, nowhere, raw_path, replayed
 from evercache.http.policy import Audience
@@ -102,7 +102,7 @@ class Exchange:
         if covered.queries is not None and not covered.queries.admits(path, self.address.query, self.now):
             await self.bypass("too-many-queries")
             return
-        self.tags = (resource_tag(self.target._replace(query=b""), covered.secret), *covered.tags_of(self.params))
+        self.tags = (covered.resource(self.target.scheme, host, path), *covered.tags_of(self.params))
         await self._answer()
 
     @property

@@ -7,6 +7,7 @@ answer are made once for each second. Whatever isn't plain takes the long way, w
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
@@ -57,7 +58,6 @@ class Fast:
         self._table, self._l1, self._clock = covered.site.table, covered.engine.l1, covered.clock.monotonic
         self._stats, self._counters = covered.site.stats, covered.counters
         self._dropped, self._date = covered.dropped, not covered.settings.adds_date
-        self._prefix = f"{covered.settings.name};hit;ttl=".encode("ascii")
 
     async def hit(self, scope: Message, send: Send) -> bool:
         """Answer, if it is that simple. False: nothing was sent."""
@@ -93,8 +93,8 @@ class Fast:
         """Make the fields of its answers, until the age or the ttl in them is another whole second."""
         age = stored.exact_age(now)
         stored.said = stored.answered(int(age), self._dropped, date=self._date)
-        stored.said.append((b"cache-status", b"%b%d" % (self._prefix, left)))
-        stored.said_until = now + min(1.0 - age % 1.0, left % 1.0)
+        stored.said.append((b"cache-status", self.covered.said_of_hit(left)))
+        stored.said_until = now + min(1.0 - age % 1.0, 1.0 if math.isinf(left) else left % 1.0)
 
     def _asked(self, scope: Message) -> tuple[Hashable, bytes | None]:
         """Where the answer to a request that asks for nothing special lies, and the tag of what the client has already;

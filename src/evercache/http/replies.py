@@ -40,8 +40,10 @@ class Reply:
         fields = stored.answered(stored.age(now), covered.dropped, date=not covered.settings.adds_date)
         if covered.policy.audience is Audience.ONE_PRINCIPAL:
             fields = private_fields(fields)
-        fields += self.said(
-            cache_status(
+        if why is None and not covered.settings.expose_key:
+            said = covered.said_of_hit(left)
+        else:
+            said = cache_status(
                 covered.settings.name,
                 why,
                 forwarded_status=forwarded,
@@ -49,9 +51,8 @@ class Reply:
                 stored=forwarded == 304,
                 collapsed=collapsed,
                 key=self._key(),
-            ),
-            hit=why is None,
-        )
+            )
+        fields += self.said(said, hit=why is None)
         await self.whole(stored.head.status, fields, stored.body, stored.fields(), stored.head.received)
 
     async def whole(
