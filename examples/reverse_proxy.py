@@ -100,12 +100,15 @@ async def main() -> None:
     parser.add_argument("--port", type=int, default=8080, help="where this proxy listens")
     parser.add_argument("--redis", help="the store that proxies share: redis://localhost")
     parser.add_argument("--heuristic", type=float, default=0.0, help="part of the time since Last-Modified: 0.1")
+    parser.add_argument("--errors", type=int, nargs="*", default=(), help="statuses that may be guessed about: 404 410")
+    parser.add_argument("--harmless-cookies", nargs="*", default=(), help="names that identify nobody: _ga*")
     parser.add_argument("--cache-post", action="store_true", help="keep answers to POST that say how long they live")
     parser.add_argument("--serve-stale", help="for how long to stand in for an origin that is gone: 1h")
     parser.add_argument("--validations", type=float, default=100.0, help="how often a second clients may force one")
     given = parser.parse_args()
     strict: dict[str, Any] = {"respect_origin": True, "honor_request_cache_control": True, "server_adds_date": False}
-    chosen = {"heuristic": given.heuristic, "cache_post": given.cache_post, "validations_per_second": given.validations}
+    chosen = {"heuristic": given.heuristic, "negative": given.errors, "harmless_cookies": given.harmless_cookies}
+    chosen |= {"cache_post": given.cache_post, "validations_per_second": given.validations}
     async with Cache(given.redis, namespace="proxy") as cache:
         origin = Origin(given.origin)
         app = CacheMiddleware(origin, cache=cache, serve_stale_when_unreachable=given.serve_stale, **strict, **chosen)
