@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from functools import lru_cache
+from typing import NamedTuple
 
 from evercache.codecs.base import fingerprint, refused
 from evercache.errors import CodecError
@@ -23,6 +25,7 @@ __all__ = ["FrameCodec"]
 _VERSION = 1
 _HEAD = struct.Struct("<BHBB7dHHHB")
 _ABSENT = 0xFFFFFFFF
+_HEADS = 1_024
 _SOURCES = tuple(Source)
 
 
@@ -30,6 +33,10 @@ class FrameCodec:
     """`codecs.base.ValueCodec` for `Stored`."""
 
     fingerprint = fingerprint("http-response-1", "")
+
+    def __init__(self) -> None:
+        # A response that is read again and again, because it is hot or memory is off, is parsed once; its body isn't kept.
+        self._known = lru_cache(_HEADS)(_parsed)
 
     def encode(self, value: object) -> bytes:
         if not isinstance(value, Stored):
@@ -64,19 +71,48 @@ class FrameCodec:
 
     def decode(self, data: bytes) -> Stored:
         try:
-            return _decoded(data)
-        except (struct.error, IndexError, ValueError) as error:
+            at, pairs, directives, names, lengths = _measured(data)
+            known = self._known(data[:at], pairs, directives, names, lengths)
+        except (struct.error, IndexError, ValueError, StopIteration) as error:
             raise CodecError(f"a stored response can't be read: {type(error).__name__}; it counts as a miss") from None
+        return Stored(
+            known.head,
+            data[at:],
+            names=known.names,
+            variant=known.variant,
+            etag=known.etag,
+            left=known.left,
+            spent=known.spent,
+        )
 
 
-def _decoded(data: bytes) -> Stored:
-    version, status, flags, source, *numbers, pairs, directives, names, _ = _HEAD.unpack_from(data)
+class _Known(NamedTuple):
+    """What stands before the body."""
+
+    head: StoredResponse
+    names: tuple[str, ...]
+    variant: tuple[str | None, ...]
+    etag: str | None
+    left: float
+    spent: float
+
+
+def _measured(data: bytes) -> tuple[int, int, int, int, tuple[int, ...]]:
+    """Where the body begins; the numbers of fields, directives and names, and the lengths of the texts."""
+    version, *_, pairs, directives, names, _ = _HEAD.unpack_from(data)
     if version != _VERSION:
         raise ValueError(version)
-    lifetime, age, received, left, spent, revalidating, erring = numbers
     count = 2 * (pairs + directives + names) + 1
-    lengths = struct.unpack_from(f"<{count}I", data, _HEAD.size)
-    at = _HEAD.size + 4 * count
+    lengths: tuple[int, ...] = struct.unpack_from(f"<{count}I", data, _HEAD.size)
+    at = _HEAD.size + 4 * count + sum([length for length in lengths if length != _ABSENT])
+    if at > len(data):
+        raise ValueError(at)
+    return at, pairs, directives, names, lengths
+
+
+def _parsed(data: bytes, pairs: int, directives: int, names: int, lengths: tuple[int, ...]) -> _Known:
+    _, status, flags, source, lifetime, age, received, left, spent, revalidating, erring, *_ = _HEAD.unpack_from(data)
+    at = _HEAD.size + 4 * len(lengths)
     texts: list[bytes | None] = []
     for length in lengths:
         if length == _ABSENT:
@@ -84,8 +120,6 @@ def _decoded(data: bytes) -> Stored:
             continue
         texts.append(data[at : at + length])
         at += length
-    if at > len(data):
-        raise ValueError(at)
     flat = iter(texts)
     fields = tuple([(_sure(flat), _sure(flat)) for _ in range(pairs)])
     said: dict[str, tuple[str | None, ...]] = {}
@@ -107,8 +141,7 @@ def _decoded(data: bytes) -> Stored:
         stale_while_revalidate=revalidating,
         stale_if_error=erring,
     )
-    made = None if etag is None else etag.decode("latin-1")
-    return Stored(head, data[at:], names=varies, variant=variant, etag=made, left=left, spent=spent)
+    return _Known(head, varies, variant, None if etag is None else etag.decode("latin-1"), left, spent)
 
 
 def _sure(texts: Iterator[bytes | None]) -> bytes:
