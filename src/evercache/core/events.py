@@ -10,6 +10,7 @@ from dataclasses import dataclass
 __all__ = [
     "Degraded",
     "Event",
+    "EventsPublished",
     "FillRejected",
     "Invalidated",
     "LoadFailed",
@@ -116,4 +117,21 @@ class Warmed(Event):
     warmed: int
     fresh: int
     failed: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class EventsPublished(Event):
+    """Domain events were published: the names of their classes, how many *rules* applied, and what these named.
+
+    *keys*: how many answers that concerned; an estimate unless *exact*.
+    """
+
+    events: tuple[str, ...]
+    rules: int
+    tags: int
+    calls: int
+    keys: int
+    exact: bool
+    confirmation: str
     seconds: float
