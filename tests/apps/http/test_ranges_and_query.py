@@ -208,6 +208,8 @@ async def test_h14_a_get_with_a_body_is_the_applications(front):
         answer = await client.ask("GET", "/file", b"fat")
         assert (answer.body, answer.stored, answer.cache["fwd"]) == (b"GET fat", False, "bypass")
     assert (await client.get("/file")).body == b"GET "
+    assert (await client.ask("GET", "/file", b"fat")).body == b"GET fat"
+    assert (await client.get("/file")).hit
 
 
 # -- H15: fields that are not kept -------------------------------------------------------------------------------------
