@@ -1,8 +1,13 @@
-"""Tag templates: "user:{user_id}" with the values of a call, checked at decoration."""
+"""Tag templates: "user:{user_id}" with the values of a call, checked at decoration.
+
+A function among them gets what its parameters are named after, so that it needs no more than it uses. One that names
+something else gets all arguments in their order.
+"""
 
 from __future__ import annotations
 
 import functools
+import inspect
 import string
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -15,7 +20,7 @@ _FORMATTER = string.Formatter()
 
 
 class Templates:
-    """The tags of a call. Texts may use the names of the parameters (and `extra` ones); callables get the arguments."""
+    """The tags of a call. Texts may use the names of the parameters (and `extra` ones), and so may functions."""
 
     def __init__(
         self,
@@ -27,10 +32,10 @@ class Templates:
         self._names = tuple(names)
         self._fixed: list[str] = []
         self._filled: list[str] = []
-        self._called: list[Callable[..., object]] = []
+        self._called: list[tuple[str, _Maker]] = []
         for template in templates:
             if callable(template):
-                self._called.append(template)
+                self._called.append((_shown(template), _by_name(template, (*self._names, *extra), extra, where)))
             elif _fields(template, where):
                 self._check(template, where, (*self._names, *extra))
                 self._filled.append(template)
@@ -51,8 +56,8 @@ class Templates:
             return self._always
         values: Mapping[str, object] = dict(zip(self._names, arguments, strict=True))
         tags = [*self._fixed, *(_fill(template, values) for template in self._filled)]
-        for make in self._called:
-            tags += _tags(make(*arguments))
+        for _, make in self._called:
+            tags += _tags(make(arguments, values))
         return tuple(tags)
 
     def attempt(self, arguments: tuple[Any, ...], **extra: object) -> tuple[tuple[str, ...], Exception | None]:
@@ -62,7 +67,7 @@ class Templates:
         failed: Exception | None = None
         makers: list[tuple[str, Callable[[], object]]] = [
             *((template, functools.partial(_fill, template, values)) for template in self._filled),
-            *((_shown(make), functools.partial(make, *arguments)) for make in self._called),
+            *((shown, functools.partial(make, arguments, values)) for shown, make in self._called),
         ]
         for shown, make in makers:
             try:
@@ -70,6 +75,31 @@ class Templates:
             except Exception as error:  # noqa: BLE001 - a template or a function of the user's
                 failed = failed or _not_made(shown, error)
         return tuple(tags), failed
+
+
+_Maker = Callable[[tuple[Any, ...], Mapping[str, object]], object]
+_P = inspect.Parameter
+
+
+def _by_name(make: Callable[..., object], known: tuple[str, ...], extra: tuple[str, ...], where: str) -> _Maker:
+    """*make*, called with those of the values that it names, or with all arguments if it names others."""
+    try:
+        parameters = tuple(inspect.signature(make).parameters.values())
+    except (TypeError, ValueError):  # written in C, without a signature
+        return lambda arguments, _: make(*arguments)
+    named = [p for p in parameters if p.kind not in (_P.VAR_POSITIONAL, _P.VAR_KEYWORD)]
+    wanted = [p for p in named if p.name in known]
+    others = [p.name for p in named if p.name not in known and p.default is _P.empty]
+    if others and any(p.name in extra for p in named):
+        raise ConfigurationError(
+            f"{where}: the tag function {_shown(make)} asks for {', '.join(others)}, which is none of its names: "
+            f"{', '.join(known)}."
+        )
+    if others or any(p.kind is _P.VAR_POSITIONAL for p in parameters):
+        return lambda arguments, _: make(*arguments)
+    placed = [p.name for p in wanted if p.kind is not _P.KEYWORD_ONLY]
+    spelled = [p.name for p in wanted if p.kind is _P.KEYWORD_ONLY]
+    return lambda _, values: make(*[values[name] for name in placed], **{name: values[name] for name in spelled})
 
 
 def _fill(template: str, values: Mapping[str, object]) -> str:

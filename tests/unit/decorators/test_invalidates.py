@@ -82,6 +82,32 @@ async def test_tags_may_use_the_result_and_functions_the_arguments(cache, find):
     assert await held(find) == [3]
 
 
+@pytest.mark.row("S2.50", "S4.52")
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda result: [f"task:{task.id}" for task in result],
+        lambda title, result: [f"task:{task.id}" for task in result],
+        lambda result, /, *, extra: [f"task:{number}" for number in (result[0].id, extra)],
+        lambda *, result, prefix="task": [f"{prefix}:{task.id}" for task in result],
+        lambda title, extra: ["task:1", f"task:{extra}"],
+        lambda text, number: ["task:1", f"task:{number}"],
+        lambda: ["task:1", "task:2"],
+    ],
+)
+async def test_a_function_gets_what_its_parameters_name(cache, find, make):
+    """
+    Arguments and the result by their names; a function that names something else gets all arguments in their order.
+    """
+
+    @cache.invalidates(make)
+    async def create(title: str, extra: int) -> list[Task]:
+        return [Task(1, title), Task(extra)]
+
+    await create("new", extra=2)
+    assert await held(find) == [3]
+
+
 async def test_a_tag_that_cannot_be_made_is_an_error_after_the_others(cache, find):
     """A silent gap would be a stale answer; and the tags that can be made don't suffer from it."""
 
@@ -153,7 +179,7 @@ def test_what_cannot_be_meant_is_refused_at_decoration(cache):
 
     for tags, options, target in [
         ((), {}, write), (("task:{nobody}",), {}, write), (("",), {}, write), (("task:{",), {}, write),
-        (("tasks",), {}, lambda: 1), (("tasks",), {"on_pending": "later"}, write),
+        ((lambda result, nobody: [],), {}, write), (("tasks",), {}, lambda: 1), (("tasks",), {"on_pending": "later"}, write),
     ]:  # fmt: skip
         with pytest.raises(ConfigurationError):
             cache.invalidates(*tags, **options)(target)
