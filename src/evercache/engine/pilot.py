@@ -251,7 +251,8 @@ class Pilot:
             namespace=b"",
             ban=b"",
             born=now,
-            fresh_until=NEVER_DIES if math.isinf(ttl) else now + max(1, int(ttl * 1000)),
+            # Without any ttl it is stale from the beginning: made of something stale.
+            fresh_until=NEVER_DIES if math.isinf(ttl) else now + (max(1, int(ttl * 1000)) if ttl else 0),
             dead_at=NEVER_DIES if math.isinf(life) else now + max(1, int(life * 1000)),
             load_ms=int(loaded.seconds * 1000),
             schema=self.site.packer.schema,
