@@ -25,6 +25,7 @@ from starlette.requests import Request
 from evercache.cache import Cache
 from evercache.core.duration import Duration
 from evercache.errors import ConfigurationError
+from evercache.fastapi.begun import note_beginnings
 from evercache.fastapi.deferred import Call, Deferred, solved
 from evercache.fastapi.second import SecondRoute, endpoint_for
 from evercache.http.covered import Covered
@@ -97,11 +98,11 @@ def cached_route(cache: Cache, *, ttl: Duration | None = None, **options: Unpack
 
 
 def check_routes(app: FastAPI) -> None:
-    """Raise ConfigurationError for the first cached route of *app* that is wrong."""
+    """Make the cached routes of *app* ready. Raises ConfigurationError for the first one that is wrong."""
     for found in routes_of(app):
         site = getattr(found.endpoint, _MARK, None)
         if isinstance(site, _Site) and not is_bypassed(found.endpoint):
-            site.rule_for(found.route)
+            site.prepare(found.route)
 
 
 def is_bypassed(endpoint: object) -> bool:
@@ -141,6 +142,10 @@ class _Site:
             said = self.key_by(call.request)
             principal = None if said is None or said == "" else str(said)
         return Deferred(call, second, run, principal)
+
+    def prepare(self, route: Any) -> None:
+        self.rule_for(route)
+        note_beginnings(route, self.cache.engine)
 
     def rule_for(self, route: Any) -> Rule:  # Any: an APIRoute, or what it is after its router was included
         """The rule for one route of this endpoint."""

@@ -13,11 +13,14 @@ from fastapi.routing import APIRoute
 from starlette.requests import Request  # noqa: TC002 - FastAPI reads the annotations
 from starlette.responses import Response  # noqa: TC002 - as above
 
+from evercache.fastapi.begun import SINCE, note_beginnings
 from evercache.fastapi.deferred import CALL, Call, joined
 from evercache.http.covered import Covered
+from evercache.http.exchange import Exchange
 from evercache.http.fast import Fast
 from evercache.http.fields import values
 from evercache.http.messages import replayed
+from evercache.http.since import Since
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -58,7 +61,16 @@ class SecondRoute:
         if _AGAIN in scope:
             await app(scope, receive, send)
             return
+        since: Since | None = scope.get(SINCE)
+        if since is not None:
+            since.close()
         if await self._fast.hit(scope, send):
+            return
+        params = {name: str(value) for name, value in scope.get("path_params", {}).items()}
+        if since is None:
+            # The first request of a route of an application that was started without our lifespan.
+            note_beginnings(self._first, self._covered.engine)
+            await Exchange(self._covered, app, scope, receive, send, params, principal).bypass("first-request")
             return
         if scope["method"] in self._covered.rule.methods and scope["method"] not in _WITHOUT_BODY:
             try:
@@ -67,8 +79,7 @@ class SecondRoute:
                 # A form was read while it came, and the key would need all of it.
                 await app(scope, receive, send)
                 return
-        params = {name: str(value) for name, value in scope.get("path_params", {}).items()}
-        await self._covered.answer(app, scope, receive, send, params=params, principal=principal)
+        await self._covered.answer(app, scope, receive, send, params=params, principal=principal, since=since)
 
     async def _run(self, call: Call, scope: Scope, receive: Receive, send: Send) -> None:
         """The application of the exchange: the endpoint with what was solved for it, while that lasts."""

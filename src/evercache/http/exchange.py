@@ -28,6 +28,7 @@ from evercache.http.messages import Message, Receive, Send, body_of, copied, has
 from evercache.http.policy import Audience
 from evercache.http.replies import Reply
 from evercache.http.reuse import Reuse, decide
+from evercache.http.since import Since
 from evercache.http.status import Forwarded, cache_status, why_forwarded
 from evercache.http.storable import request_refusal
 from evercache.http.stored import Stored
@@ -63,6 +64,7 @@ class Exchange:
         send: Send,
         params: Mapping[str, str],
         principal: str | None,
+        since: Since | None = None,
     ) -> None:
         self.covered = covered
         self.app = app
@@ -71,6 +73,7 @@ class Exchange:
         self.send = send
         self.params = params
         self.principal = principal
+        self.since = since
         self.method: str = scope["method"]
         self.fields = indexed(scope["headers"])
         self.requested = covered.clock.wall()

@@ -30,6 +30,7 @@ from evercache.http.lead import Lead, Nothing
 from evercache.http.messages import Message, copied
 from evercache.http.response import StoredResponse, arrived
 from evercache.http.reuse import AfterFailure, after_failure
+from evercache.http.since import Since
 from evercache.http.status import Forwarded
 from evercache.http.storable import Refusal, is_whole, may_store
 from evercache.http.stored import Stored
@@ -229,9 +230,9 @@ class Tee:
         self.mode = _Mode.PASSING
         etag = None if has(head.fields, b"etag") else make_etag([body], weak=self.covered.weak)
         stored = self._put_away(head, body, etag)
-        if not self._bring(stored, (), fields):
+        if refusal := await self._bring(stored, (), fields):
             self.mode = _Mode.HOLDING if held else _Mode.STREAMING
-            await self._refuse("tags-failed")
+            await self._refuse(refusal)
             await self._send(message)
             return
         kept = await self._landed()
@@ -261,15 +262,20 @@ class Tee:
             made=self.exchange.now,
         )
 
-    def _bring(self, stored: Stored, ids: Iterable[bytes], fields: Fields) -> bool:
-        """Hand the response to the flight, with every tag it is to be found by. False: they aren't to be had."""
+    async def _bring(self, stored: Stored, ids: Iterable[bytes], fields: Fields) -> str:
+        """Hand the response to the flight, with every tag it is to be found by; why that can't be, or nothing."""
         exchange, covered, head = self.exchange, self.covered, stored.head
         try:
             tags = covered.late_tags(Request(exchange.scope, exchange.params), Response(head.status, fields))
         except Exception:  # noqa: BLE001 - the user's function; logged
             _log.exception("%s: its function for tags failed; the response isn't stored", covered.rule.title)
-            return False
+            return "tags-failed"
         tags += [group_tag(exchange.target.origin, group) for group in groups_of(fields)]
+        since, ids = exchange.since, {*ids, *self.recorder.tags}
+        if since is not None:
+            ids |= since.recorder.tags
+            if not await self._untouched(since, [*exchange.tags, *tags], ids):
+                return "overtaken"
         kept = max(
             head.stale_while_revalidate,
             head.stale_if_error,
@@ -281,8 +287,13 @@ class Tee:
         covered.variants.add(exchange.address, stored.variant, until)
         if covered.queries is not None:
             covered.queries.add(exchange.target.path, exchange.address.query, until)
-        self.lead.bring(stored, kept=kept, tags=tags, ids=(*ids, *self.recorder.tags))
-        return True
+        self.lead.bring(stored, kept=kept, tags=tags, ids=ids)
+        return ""
+
+    async def _untouched(self, since: Since, names: Iterable[str], ids: Iterable[bytes]) -> bool:
+        covered = self.covered
+        key = covered.site.request(self.key, (self.lead,)).key
+        return await since.untouched(key, [*map(covered.engine.tag_id, names), *ids])
 
     async def _landed(self) -> bool:
         """Wait until it is stored, but not for ever; whether it is."""
@@ -310,8 +321,9 @@ class Tee:
         again = self._put_away(head, stored.body, stored.etag)
         refusal = may_store(exchange.method, exchange.fields, fields, head, policy, exchange.credentials)
         # What it was made of wasn't read again, so its tags are those that it had.
-        if refusal is not None or not self._bring(again, self.found.tags, update):
-            self.covered.counters.refuse("tags-failed" if refusal is None else refusal.value)
+        why = await self._bring(again, self.found.tags, update) if refusal is None else refusal.value
+        if why:
+            self.covered.counters.refuse(why)
             self.lead.give_up(Nothing.REFUSED)
         await self._landed()
         self.covered.counters.revalidated += self.flight is not None

@@ -37,6 +37,7 @@ from pydantic import BaseModel, Field
 
 from evercache import Cache
 from evercache.fastapi import cached_route
+from evercache.fastapi.route import check_routes
 from tests.support.http import Answer, Client
 
 T = TypeVar("T")
@@ -566,6 +567,7 @@ def pair(kind: Kind, cache: Cache) -> tuple[tuple[FastAPI, list[str]], tuple[Fas
     for wrap in (bare, lambda **options: cached_route(cache, ttl=60, **options)):
         app, log = FastAPI(), []
         kind.declare(app, wrap, log)
+        check_routes(app)
         applications.append((app, log))
     return applications[0], applications[1]
 

@@ -26,6 +26,7 @@ from pydantic import BaseModel
 from evercache import Cache
 from evercache.errors import ConfigurationError
 from evercache.fastapi import cached_route, lifespan, look_at_routes
+from evercache.fastapi.route import check_routes
 from evercache.testing.clock import ManualClock, settle
 from tests.support.ears import until
 from tests.support.http import Client, lifespan_of
@@ -50,11 +51,17 @@ def app() -> FastAPI:
     return FastAPI()
 
 
+def asks(app: FastAPI) -> Client:
+    """A client of *app*, whose routes are ready as its lifespan would have made them."""
+    check_routes(app)
+    return Client(app)
+
+
 async def told(app: FastAPI, path: str, token: str | None = None, **fields: str) -> tuple[int, bytes, bool]:
     """Status, body, and whether it was a hit, of an answer to who shows *token*."""
     if token is not None:
         fields["authorization"] = f"Bearer {token}"
-    answer = await Client(app).get(path, **fields)
+    answer = await asks(app).get(path, **fields)
     return answer.status, answer.body, answer.hit
 
 
@@ -95,7 +102,7 @@ async def test_sec3_two_users_never_share(app: FastAPI, cache: Cache) -> None:
         assert (await told(app, "/me", "t1"))[1] == b'"ann"'
         assert (await told(app, "/me", "t2"))[1] == b'"bob"'
     assert runs == ["ann", "bob"]
-    for answer in [await Client(app).get("/me", authorization="Bearer t1") for _ in range(2)]:
+    for answer in [await asks(app).get("/me", authorization="Bearer t1") for _ in range(2)]:
         assert "private" in (answer.field("cache-control") or "")
 
 
@@ -110,7 +117,7 @@ async def test_sec3_without_a_principal_there_is_no_caching(app: FastAPI, cache:
         return x_user
 
     for fields in ({}, {}, {"x_user": ""}, {"x_user": ""}):
-        answer = await Client(app).get("/maybe", **fields)
+        answer = await asks(app).get("/maybe", **fields)
         assert not answer.hit
         assert answer.cache["detail"] == "no-principal"
     assert [(await told(app, "/maybe", x_user="7"))[2] for _ in range(2)] == [False, True]
@@ -315,7 +322,7 @@ async def test_many_at_once_run_the_endpoint_once_and_their_dependencies_each(ap
         await gate.wait()
         return "done"
 
-    asking = [Client(app).start("GET", "/slow") for _ in range(5)]
+    asking = [asks(app).start("GET", "/slow") for _ in range(5)]
     await until(lambda: len(opened) == 5 and runs)
     gate.set()
     assert {(await one).body for one in asking} == {b'"done"'}
@@ -374,7 +381,7 @@ async def test_a_refresh_behind_has_dependencies_of_its_own(
     gate.set()
     await until(lambda: sessions[2] == ["closed"])
     await settle()
-    answer = await Client(app).get("/it")
+    answer = await asks(app).get("/it")
     assert (answer.body, answer.hit, answer.fields("x-run")) == (b"3", True, ["3"])
 
 
@@ -414,11 +421,11 @@ async def test_a_refresh_leaves_a_request_alone_that_is_still_being_answered(
 
             super().__init__(reading)
 
-    assert (await Client(app).get("/it", x_number="1")).body == b'"1"'
+    assert (await asks(app).get("/it", x_number="1")).body == b'"1"'
     manual_clock.advance(70)
     assert (await Slow().get("/it", x_number="2")).body == b'"1"'
     await settle()
-    assert (await Client(app).get("/it", x_number="3")).body == b'"2"'
+    assert (await asks(app).get("/it", x_number="3")).body == b'"2"'
     assert runs == ["1", "2"]
 
 
@@ -441,7 +448,7 @@ async def test_a_304_of_the_endpoint_to_its_client_confirms_nothing(
             return Response(status_code=304, headers={"etag": tag})
         return Response(f"{version}".encode(), headers={"etag": f'"{version}"'})
 
-    client = Client(app)
+    client = asks(app)
     assert (await client.get("/it")).body == b"1"
     manual_clock.advance(70)
     version = 2
@@ -504,9 +511,9 @@ async def test_h11_a_change_at_the_same_address_drops_what_is_stored(app: FastAP
         return title
 
     assert [(await told(app, "/doc/1"))[1:] for _ in range(2)] == [(b'"old"', False), (b'"old"', True)]
-    assert (await Client(app).ask("PUT", "/doc/1?fail=1", b"new")).status == 409
+    assert (await asks(app).ask("PUT", "/doc/1?fail=1", b"new")).status == 409
     assert (await told(app, "/doc/1"))[2]
-    assert (await Client(app).ask("PUT", "/doc/1", b"new")).body == b'"new"'
+    assert (await asks(app).ask("PUT", "/doc/1", b"new")).body == b'"new"'
     assert (await told(app, "/doc/1"))[1:] == (b'"new"', False)
 
 
