@@ -1,15 +1,19 @@
 """What a cached route's dependencies have read counts as read for the response: an invalidation of it is not overtaken."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 import pytest
 from fastapi import Depends, FastAPI
 
 from evercache import Cache
+from evercache.core.protocol import Tags
 from evercache.engine.invalidation import Confirmation
 from evercache.fastapi import cached_route, lifespan
 from evercache.fastapi.route import check_routes
+from evercache.stores.local import MemoryStore
+from evercache.testing.chaos import ChaosStore, in_order, only
 from evercache.testing.clock import ManualClock
 from tests.support.ears import until
 from tests.support.http import Client, lifespan_of
@@ -75,6 +79,54 @@ async def test_what_a_dependency_read_before_an_invalidation_is_not_kept_after_i
     assert (later.body, later.hit) == (b'"new"', True)
 
 
+class Lagging(ChaosStore):
+    """A store whose news come late, from a moment on: what it heard last stays what it heard last."""
+
+    positions: list[bytes | None] | None = None
+
+    def lag(self) -> None:
+        self.positions = [self.heard(partition) for partition in range(self.partitions)]
+        assert self._ear is not None
+        self._ear.deaf = True
+
+    def heard(self, partition: int) -> bytes | None:
+        return super().heard(partition) if self.positions is None else self.positions[partition]
+
+
+async def test_an_invalidation_that_this_process_has_not_heard_of_is_asked_for(manual_clock: ManualClock) -> None:
+    """
+    PR1: the other worker's invalidation is confirmed, and its news are still on their way here; an answer that is lost
+    is no answer.
+    """
+    store = MemoryStore(manual_clock)
+    lagging: list[Lagging] = []
+
+    def join() -> Lagging:
+        lagging.append(Lagging(store.join(), clock=manual_clock))
+        return lagging[-1]
+
+    async with Cache(store=join, clock=manual_clock, environ={}) as one, alone(manual_clock, store=store.join) as two:
+        table = Table()
+        app = table.on(one)
+
+        async def kept(target: str, meanwhile: Callable[[], Awaitable[object]]) -> bool:
+            table.reads.clear()
+            table.gate = asyncio.Event()
+            asking = Client(app).start("GET", target)
+            await until(lambda: table.reads)
+            await meanwhile()
+            table.gate.set()
+            return (await asking).stored
+
+        async def answers_get_lost() -> None:
+            lagging[0].plan = only(Tags, in_order("lose"))
+
+        assert await kept("/task/1?a", lambda: two.invalidate_tags("task:2"))
+        assert not await kept("/task/1?b", answers_get_lost)
+        lagging[0].lag()
+        assert not await kept("/task/1?c", lambda: two.invalidate_tags("task:1"))
+
+
 async def test_who_comes_after_an_invalidation_does_not_get_a_load_that_is_older_by_its_dependencies(
     workers: tuple[Cache, Cache],
 ) -> None:
@@ -94,6 +146,22 @@ async def test_who_comes_after_an_invalidation_does_not_get_a_load_that_is_older
     await until(lambda: len(table.reads) == 2)
     table.endpoint_gate.set()
     assert ((await early).body, (await late).body) == (b'"old"', b'"new"')
+
+
+async def test_a_process_alone_asks_its_own_memory(cache: Cache) -> None:
+    """
+    Without a shared store, its own invalidations are all there are.
+    """
+    table = Table()
+    app = table.on(cache)
+    table.gate = asyncio.Event()
+    early = Client(app).start("GET", "/task/1")
+    await until(lambda: table.reads)
+    table.title = "new"
+    await cache.invalidate_tags("task:1")
+    table.gate.set()
+    assert (await early).cache.get("detail") == "overtaken"
+    assert (await Client(app).get("/task/1")).body == b'"new"'
 
 
 async def test_what_nothing_has_touched_is_kept(workers: tuple[Cache, Cache]) -> None:
