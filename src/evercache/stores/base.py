@@ -7,11 +7,11 @@ whether it may be trusted right now. It decides nothing about values: records go
 from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
-from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
+from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from evercache.core.protocol import Command, LogRecord, Looked
 
-__all__ = ["Listener", "LooksAtOnce", "ServerFacts", "Store", "TellsFacts"]
+__all__ = ["DataStore", "Listener", "LooksAtOnce", "ServerFacts", "Store", "TellsFacts"]
 
 R = TypeVar("R")
 
@@ -140,3 +140,17 @@ class TellsFacts(Protocol):
     async def facts(self) -> ServerFacts | None:
         """The facts, or None if the server doesn't tell. Never raises."""
         ...
+
+
+class DataStore(Protocol):
+    """A shared store for data and not for cache: sessions, limits, conversations. It runs scripts, each atomic.
+
+    `run` gives the reply of one script, or raises StoreUnavailable within its budget; all keys lie in one slot.
+    """
+
+    @property
+    def namespace(self) -> str:
+        """What its keys begin with."""
+        ...
+
+    async def run(self, name: str, keys: Sequence[bytes], arguments: Sequence[bytes | str | int]) -> Any: ...
