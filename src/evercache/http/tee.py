@@ -362,10 +362,10 @@ class Tee:
             await self._stale(None)
             return True
         self.lead.give_up(Nothing.REFUSED)
-        self._count_miss()
         if decision is AfterFailure.GATEWAY_TIMEOUT:
             await self.exchange.reply.gateway_timeout("stale-forbidden")
             return True
+        self._count_miss()
         return False
 
     async def ended(self) -> None:
