@@ -14,10 +14,10 @@ from typing import Any
 from evercache.core.entry import Entry
 from evercache.core.flight import Flight, Landing
 from evercache.core.record import NEVER_DIES
-from evercache.engine.airfield import Airfield
 from evercache.engine.engine import Engine
 from evercache.engine.loading import MISSING
 from evercache.engine.site import Arguments, Site
+from evercache.engine.solo import Solo
 from evercache.engine.straight import ABSENT
 
 __all__ = ["Choosy", "Found"]
@@ -73,7 +73,7 @@ class Choosy:
         """The number of a reader that comes now: what it may use of flights depends on it (`core.flight`)."""
         return self.engine.airfield().ticks.next()
 
-    def board(
+    def depart(
         self,
         site: Site,
         key: Hashable,
@@ -82,23 +82,30 @@ class Choosy:
         spare: Found | None = None,
         absent: bool = False,
         force: bool = False,
-    ) -> tuple[Flight, bool]:
-        """The flight that loads *key*, and whether it is a new one, whose load is the caller's. *force*: whatever is
-        stored isn't good enough. Raises StoreUnavailable with `outage="raise"` and the store away."""
-        airfield = self.engine.airfield()
-        flight = None if force else self.joinable(airfield, site, key)
-        if flight is not None:
-            site.stats.joined += 1
-            return flight, False
-        landing = None if spare is None else Landing(spare.value, source="l1", stale=True, tags=spare.tags)
-        departures = self.reader.departures
-        return departures.depart(
+    ) -> Flight:
+        """A new flight to load *key*, for a caller that has found none to join. *absent*: the store has nothing; *force*:
+        whatever is stored isn't good enough. Raises StoreUnavailable with `outage="raise"` and the store away."""
+        landing, airfield = _spare_of(spare), self.engine.airfield()
+        return self.reader.departures.depart(
             airfield, site, key, arguments, spare=landing, absent=absent and landing is None, force=force
-        ), True
+        )
 
-    def joinable(self, airfield: Airfield, site: Site, key: Hashable) -> Flight | None:
-        """The flight that loads *key* already."""
-        return airfield.flights.board((id(site.table), key))
+    def joinable(self, site: Site, key: Hashable) -> Flight | None:
+        """The flight that loads *key* already, boarded."""
+        flight = self.engine.airfield().flights.board((id(site.table), key))
+        site.stats.joined += flight is not None
+        return flight
+
+    def solo(
+        self, site: Site, key: Hashable, arguments: Arguments, *, spare: Found | None = None, force: bool = False
+    ) -> Solo | None:
+        """A flight of the caller's own, who has found none to join; None where a shared store has to be asked."""
+        engine, departures = self.engine, self.reader.departures
+        if engine.shares:
+            partition = engine.partition_of(site.request(key, arguments).key.id)
+            if not departures.is_alone(site, shared=engine.reachable(partition)):
+                return None
+        return Solo(departures, site, key, arguments, spare=_spare_of(spare), force=force)
 
     def landed(self, flight: Flight, *, joined: bool = False) -> Found:
         """What a flight has brought, of which nobody but the caller decides whether it may use it."""
@@ -109,8 +116,7 @@ class Choosy:
 
     def refresh(self, site: Site, key: Hashable, arguments: Arguments, spare: Found) -> None:
         """Load anew in the background, once for each key and fleet."""
-        landing = Landing(spare.value, source="l1", stale=True, tags=spare.tags)
-        self.reader.refresh_behind(self.engine.airfield(), site, key, arguments, spare=landing)
+        self.reader.refresh_behind(self.engine.airfield(), site, key, arguments, spare=_spare_of(spare))
 
     def _found(self, landing: Landing, key: bytes, *, joined: bool = False) -> Found:
         if landing.source == "none" or landing.error is not None:
@@ -124,6 +130,10 @@ class Choosy:
         else:
             left = (record.fresh_until - self.engine.now(self.engine.partition_of(key))) / 1000
         return Found(landing.value, min(left, 0.0) if landing.stale else left, record.tags, landing.source, joined)
+
+
+def _spare_of(found: Found | None) -> Landing | None:
+    return None if found is None else Landing(found.value, source="l1", stale=True, tags=found.tags)
 
 
 def tags_of(entry: Entry) -> tuple[bytes, ...]:

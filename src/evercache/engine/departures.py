@@ -68,9 +68,7 @@ class Departures:
         flight.waiter = airfield.loop.create_future()
         flight.spare = spare
         if force:
-            # A load that began before may end after this one, and would bring the older value back.
-            for field in self.engine.airfields():
-                field.flights.overtake(flight.key)
+            self.overtake(flight.key)
             airfield.flights.take_off(flight)
         else:
             airfield.flights.depart(flight)
@@ -80,6 +78,11 @@ class Departures:
             waiter: asyncio.Future[None] = flight.waiter
             waiter.add_done_callback(lambda _: task.cancel())
         return flight
+
+    def overtake(self, place: Hashable) -> None:
+        """A load that began before may end after the one that comes, and would bring the older value back."""
+        for airfield in self.engine.airfields():
+            airfield.flights.overtake(place)
 
     def demand_store(self, site: Site, key: Key) -> None:
         """Raise, if the store is away and that is what was asked for."""
@@ -135,14 +138,14 @@ class Departures:
             declared=declared,
             remembered=tuple(tag for tag in remembered if tag not in declared),
             shared=shared,
-            alone=self._is_alone(site, shared=shared),
+            alone=self.is_alone(site, shared=shared),
             force=force,
             rotate=force,
             patient=not behind,
         )
         return flight, ask, Pilot(engine, airfield, site, arguments, store_key, lock)
 
-    def _is_alone(self, site: Site, *, shared: bool) -> bool:
+    def is_alone(self, site: Site, *, shared: bool) -> bool:
         """Whether this process's own invalidations are all that counts for this value."""
         engine = self.engine
         if not engine.shares or not site.policy.l2:

@@ -23,7 +23,7 @@ from evercache.http.credentials import credentials_of, may_share
 from evercache.http.directives import NO_DIRECTIVES, Directives, request_directives
 from evercache.http.fields import Fields, indexed
 from evercache.http.key import content_of
-from evercache.http.lead import Lead, Nothing
+from evercache.http.lead import Lead, Nothing, SoloLead
 from evercache.http.messages import Message, Receive, Send, body_of, copied, has_content, nowhere, raw_path, replayed
 from evercache.http.policy import Audience
 from evercache.http.replies import Reply
@@ -248,17 +248,22 @@ class Exchange:
             return True
         choosy, site = covered.choosy, covered.site
         forced = found.value is not MISSING and found.left > 0 and not found.value.head.asks_each_time
-        spare = None if found.value is MISSING else found
-        lead = Lead(self.tags)
         arrival = choosy.arrive()
+        flight = None if forced else choosy.joinable(site, key)
+        if flight is not None:
+            return await self._follow(flight, arrival, found)
+        spare = None if found.value is MISSING else found
+        solo = choosy.solo(site, key, (self,), spare=spare, force=forced)
+        if solo is not None:
+            await self._load(SoloLead(solo, self.tags), solo.flight, key, found)
+            return True
+        lead = Lead(self.tags)
         try:
-            flight, mine = choosy.board(site, key, (lead,), spare=spare, absent=found.asked, force=forced)
+            flight = choosy.depart(site, key, (lead,), spare=spare, absent=found.asked, force=forced)
         except StoreUnavailable:
             await self.pass_on(Forwarded.BYPASS, "store-down")
             return True
-        if mine:
-            return await self._lead(lead, flight, key, found)
-        return await self._follow(flight, arrival, found)
+        return await self._lead(lead, flight, key, found)
 
     async def _lead(self, lead: Lead, flight: Flight, key: Hashable, found: Found) -> bool:
         """Run the application for the flight, unless it finds on its way that another process has done so."""
@@ -266,10 +271,18 @@ class Exchange:
         try:
             if not await lead.called:
                 return False
+        except BaseException:
+            lead.give_up(Nothing.ABANDONED)
+            raise
+        await self._load(lead, flight, key, found)
+        return True
+
+    async def _load(self, lead: Lead | SoloLead, flight: Flight, key: Hashable, found: Found) -> None:
+        """Run the application for the flight. Whatever happens, nobody waits for it longer than that."""
+        try:
             await self.forward(lead, flight, key, found)
         finally:
             lead.give_up(Nothing.ABANDONED)
-        return True
 
     async def _follow(self, flight: Flight, arrival: int, found: Found) -> bool:
         """Wait for a load of somebody else. Who shows credentials doesn't: the response is hardly for both."""
@@ -306,7 +319,7 @@ class Exchange:
 
     # -- the application -----------------------------------------------------------------------------------------
 
-    async def forward(self, lead: Lead, flight: Flight | None, key: Hashable, found: Found) -> None:
+    async def forward(self, lead: Lead | SoloLead, flight: Flight | None, key: Hashable, found: Found) -> None:
         """Run the application and store what it answers."""
         tee = Tee(self, lead, flight, key, found)
         with self.covered.engine.recording() as recorder:

@@ -15,10 +15,11 @@ from enum import Enum
 from evercache.core.duration import FOREVER
 from evercache.core.flight import Flight
 from evercache.engine.loading import current
+from evercache.engine.solo import Solo
 from evercache.errors import EvercacheError
 from evercache.http.stored import Stored
 
-__all__ = ["Lead", "Nothing"]
+__all__ = ["Lead", "Nothing", "SoloLead"]
 
 
 class Nothing(Enum):
@@ -86,3 +87,25 @@ class Lead:
     def _end(self, outcome: Stored | Nothing) -> None:
         if not self._outcome.done():
             self._outcome.set_result(outcome)
+
+
+class SoloLead:
+    """The same where no task waits for what the request comes back with: there is no shared store to ask."""
+
+    ended = False
+
+    def __init__(self, solo: Solo, tags: tuple[str, ...]) -> None:
+        self._solo = solo
+        self.tags = tags
+
+    def bring(self, stored: Stored, *, kept: float, tags: Iterable[str], ids: Iterable[bytes]) -> None:
+        """As `Lead.bring`."""
+        if not self.ended:
+            self.ended = True
+            self._solo.land(stored, keep=True, ttl=stored.ttl, spare_for=kept, tags=tags, ids=ids)
+
+    def give_up(self, why: Nothing) -> None:
+        """As `Lead.give_up`."""
+        if not self.ended:
+            self.ended = True
+            self._solo.land(why, keep=False)

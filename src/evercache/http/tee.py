@@ -26,7 +26,7 @@ from evercache.http.conditional import is_not_modified, not_modified_fields
 from evercache.http.etag import make_etag
 from evercache.http.fields import Fields, combined, has, indexed
 from evercache.http.groups import group_tag, groups_of
-from evercache.http.lead import Lead, Nothing
+from evercache.http.lead import Lead, Nothing, SoloLead
 from evercache.http.messages import Message, copied
 from evercache.http.response import StoredResponse, arrived
 from evercache.http.reuse import AfterFailure, after_failure
@@ -67,7 +67,9 @@ class _Mode(Enum):
 class Tee:
     """The `send` that an application gets whose response may be stored."""
 
-    def __init__(self, exchange: Exchange, lead: Lead, flight: Flight | None, key: Any, found: Found) -> None:
+    def __init__(
+        self, exchange: Exchange, lead: Lead | SoloLead, flight: Flight | None, key: Any, found: Found
+    ) -> None:
         self.exchange = exchange
         self.covered = exchange.covered
         self.lead = lead
@@ -303,7 +305,7 @@ class Tee:
             return True
         if self.covered.engine.shares:
             await within(self.covered.clock, COMMIT, flight.waiter)
-        else:
+        elif not flight.waiter.done():
             await asyncio.shield(flight.waiter)
         self.covered.counters.stored += flight.proved
         return flight.proved

@@ -173,7 +173,7 @@ async def test_a2_a_stream_of_events_passes_event_by_event_and_is_not_stored(fro
     for stop in stops:
         stop.set()
     assert not any([(await listener).stored for listener in listeners])
-    assert client.app.statistics()["/page"]["refused"] == {"streaming": 1}
+    assert set(client.app.statistics()["/page"]["refused"]) == {"streaming"}
 
 
 @pytest.mark.row("S2.38")
