@@ -13,7 +13,7 @@ import functools
 import inspect
 import re
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields
 from difflib import get_close_matches
@@ -29,7 +29,7 @@ from evercache.fastapi.begun import note_beginnings
 from evercache.fastapi.deferred import Call, Deferred, solved
 from evercache.fastapi.second import SecondRoute, endpoint_for
 from evercache.http.covered import Covered
-from evercache.http.guards import reads_credentials
+from evercache.http.guards import dimensions_of, reads_credentials
 from evercache.http.rules import Rule, Settings, TagsOf
 from evercache.http.walk import chosen, routes_of
 
@@ -51,7 +51,7 @@ class RouteOptions(TypedDict, total=False):
     tags: Sequence[str] | TagsOf
     invalidates: Sequence[str]
     audience: str
-    key_by: KeyBy
+    key_by: KeyBy | str
     dimensions: Sequence[str]
     override: bool
     shorten: bool
@@ -80,11 +80,13 @@ def cached_route(cache: Cache, *, ttl: Duration | None = None, **options: Unpack
 
     - Dependencies run for every request, so that a guard refuses also where a response is stored. The endpoint runs,
       and FastAPI makes the response, only on a miss; body, status and fields are those of the undecorated route.
-    - A request with credentials is neither answered from the cache nor stored, unless `key_by(request)` says whose
-      response it is ("request.state.user.id", after the dependencies; None: this request isn't cached), or
-      `audience="public"` that it is everybody's. A route that reads credentials has to say which, at the latest
+    - A request with credentials is neither answered from the cache nor stored, unless `key_by` says whose response it is,
+      or `audience="public"` that it is everybody's. A route that reads credentials has to say which, at the latest
       `audience="anonymous"`: ConfigurationError at the start of the application, or at the first request.
-    - The options are those of `evercache.http.Rule`. Background tasks of the endpoint run on a miss, those that
+    - *key_by* is a parameter of the endpoint, or a part of it (`"user.id"`), or a function of FastAPI's request, called
+      after the dependencies. None, on the way or at its end: this request isn't cached.
+    - *dimensions* are the header parameters of the route and of its dependencies, unless given.
+    - The other options are those of `evercache.http.Rule`. Background tasks of the endpoint run on a miss, those that
       dependencies have added run always.
     - Called directly, the function is the undecorated one.
 
@@ -120,7 +122,7 @@ class _Site:
         self.where = f"{function.__module__}.{getattr(function, '__qualname__', function)}"
         self.is_async = _is_async(function)
         _refuse_generators(function, self.where)
-        self.key_by: KeyBy | None = options.pop("key_by", None)
+        self.key_by: KeyBy | str | None = options.pop("key_by", None)
         self.undecided = "audience" not in options and self.key_by is None
         self.options = options
         self._check_options()
@@ -129,23 +131,35 @@ class _Site:
         self._seconds: dict[int, SecondRoute] = {}
         self.stand_in = self._dressed(_stand_in_for(self, function))
 
-    def answer(self, call: Call, run: Callable[[], Any]) -> Deferred:
+    def answer(self, call: Call, run: functools.partial[Any]) -> Deferred:
         """The response to *call*, which *run* will give if it isn't stored."""
-        route = chosen(call.request.scope)
+        second = self.second_for(chosen(call.request.scope))
+        return Deferred(call, second, run, self._principal(call.request, run.keywords))
+
+    def _principal(self, request: Request, values: Mapping[str, Any]) -> str | None:
+        """Whose response it is; None and "" are nobody."""
+        said: object
+        if isinstance(self.key_by, str):
+            name, *parts = self.key_by.split(".")
+            said = values.get(name)
+            for part in parts:
+                said = None if said is None else getattr(said, part)
+        else:
+            said = None if self.key_by is None else self.key_by(request)
+        return None if said is None or said == "" else str(said)
+
+    def prepare(self, route: Any) -> None:
+        """Make one route of this endpoint ready, before its first request."""
+        self.second_for(route)
+        note_beginnings(route, self.cache.engine)
+
+    def second_for(self, route: Any) -> SecondRoute:
         second = self._seconds.get(id(route))
         if second is None:
             # Whether something outside compresses the response can't be known here, so that made tags are weak.
             covered = Covered(self.cache, self.rule_for(route), Settings(), weak=True)
             second = self._seconds[id(route)] = SecondRoute(covered, self._endpoint, route)
-        principal = None
-        if self.key_by is not None:
-            said = self.key_by(call.request)
-            principal = None if said is None or said == "" else str(said)
-        return Deferred(call, second, run, principal)
-
-    def prepare(self, route: Any) -> None:
-        self.rule_for(route)
-        note_beginnings(route, self.cache.engine)
+        return second
 
     def rule_for(self, route: Any) -> Rule:  # Any: an APIRoute, or what it is after its router was included
         """The rule for one route of this endpoint."""
@@ -153,15 +167,17 @@ class _Site:
         if self.undecided and reads_credentials(route.dependant):
             raise ConfigurationError(
                 f"{self.where}, the cached route {path}, reads credentials and doesn't say whose its responses are. Write "
-                "key_by=lambda request: ... for one response for each user, audience='public' if it is the same for "
-                "everybody, or audience='anonymous' if only requests without credentials are cached."
+                "key_by='user.id' for one response for each user, audience='public' if it is the same for everybody, or "
+                "audience='anonymous' if only requests without credentials are cached."
             )
-        return self._rule(path)
+        return self._rule(path, dimensions_of(route.dependant))
 
-    def _rule(self, path: str) -> Rule:
-        key_by = None if self.key_by is None else _nobody
+    def _rule(self, path: str, dimensions: Sequence[str] = ()) -> Rule:
+        options: dict[str, Any] = {"dimensions": dimensions, **self.options}
+        if self.key_by is not None:
+            options["key_by"] = _nobody
         try:
-            return Rule(path, key_by=key_by, **self.options)
+            return Rule(path, **options)
         except ConfigurationError as error:
             raise ConfigurationError(
                 f"cached_route on {self.where}: {str(error).partition('): ')[2] or error}"
@@ -176,6 +192,14 @@ class _Site:
                 near = get_close_matches(name, known, n=1)
                 hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}."
                 raise ConfigurationError(f"cached_route on {self.where} has no option {name}; {hint}")
+        if (
+            isinstance(self.key_by, str)
+            and self.key_by.split(".")[0] not in inspect.signature(self.function).parameters
+        ):
+            raise ConfigurationError(
+                f"cached_route on {self.where}: key_by={self.key_by!r} begins with no parameter of the function; write "
+                "one, or a part of one: 'user.id'."
+            )
         # The path is not known yet; whatever fields the tags have may be its.
         tags: object = self.options.get("tags", ())
         said = [*(tags if isinstance(tags, Iterable) else ()), *self.options.get("invalidates", ())]
@@ -212,7 +236,7 @@ def _stand_in_for(site: _Site, function: Callable[..., Any]) -> Callable[..., An
     return _marked_as_coroutine_function(plain)
 
 
-async def _answered(site: _Site, call: Call, run: Callable[[], Any]) -> Deferred:
+async def _answered(site: _Site, call: Call, run: functools.partial[Any]) -> Deferred:
     return site.answer(call, run)
 
 

@@ -15,13 +15,27 @@ from typing import Annotated, Any, get_args, get_origin
 from evercache.http.credentials import CREDENTIAL_FIELDS
 from evercache.http.walk import FoundRoute
 
-__all__ = ["GUARDS", "guard_of", "reads_credentials"]
+__all__ = ["GUARDS", "dimensions_of", "guard_of", "reads_credentials"]
 
 GUARDS = (
     "get_current_*", "current_user", "current_*_user", "require_*", "requires", "requires_*", "verify_*", "check_*_access",
     "authenticate*", "authorize*", "login_required", "permission_required", "*_guard",
 )  # fmt: skip
 """What guards are called: the function itself, or the one that made it."""
+
+
+_UNDERSTOOD = frozenset(
+    {
+        "cache-control",
+        "if-match",
+        "if-modified-since",
+        "if-none-match",
+        "if-range",
+        "if-unmodified-since",
+        "pragma",
+        "range",
+    }
+)
 
 
 def guard_of(route: FoundRoute, names: Sequence[str] = GUARDS) -> str | None:
@@ -37,9 +51,27 @@ def reads_credentials(dependant: Any) -> bool:  # Any: FastAPI's
     """Whether the tree of *dependant* has a security class, or reads a cookie or a field that identifies a user."""
     if _is_security_class(dependant.call) or dependant.cookie_params:
         return True
-    if any(field.alias.lower().encode() in CREDENTIAL_FIELDS for field in dependant.header_params):
+    if any(name.encode() in CREDENTIAL_FIELDS for name in _headers(dependant)):
         return True
     return any(reads_credentials(inner) for inner in dependant.dependencies)
+
+
+def dimensions_of(dependant: Any) -> tuple[str, ...]:  # Any: FastAPI's
+    """The header fields that the tree of *dependant* reads, but for those that the cache itself understands: credentials,
+    and what is asked of a cache."""
+    read = {name for name in _headers(dependant) if name not in _UNDERSTOOD and name.encode() not in CREDENTIAL_FIELDS}
+    return tuple(sorted(read.union(*map(dimensions_of, dependant.dependencies))))
+
+
+def _headers(dependant: Any) -> Iterator[str]:
+    """The header fields that *dependant* itself reads, in lower case, also those of a model of several."""
+    for field in dependant.header_params:
+        model = getattr(getattr(field, "field_info", None), "annotation", None)
+        several: Any = getattr(model, "model_fields", None)
+        if several is None:
+            yield str(field.alias).lower()
+        else:
+            yield from ((info.alias or name.replace("_", "-")).lower() for name, info in several.items())
 
 
 def _guards(endpoint: object, dependant: Any, names: Sequence[str]) -> Iterator[str]:

@@ -21,7 +21,7 @@ from fastapi import (
 )
 from fastapi.exceptions import ResponseValidationError
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from evercache import Cache
 from evercache.errors import ConfigurationError
@@ -121,6 +121,76 @@ async def test_sec3_without_a_principal_there_is_no_caching(app: FastAPI, cache:
         assert not answer.hit
         assert answer.cache["detail"] == "no-principal"
     assert [(await told(app, "/maybe", x_user="7"))[2] for _ in range(2)] == [False, True]
+
+
+class Account(BaseModel):
+    """A user as an object, as most applications have it."""
+
+    id: int
+    team: str | None = None
+
+
+async def account(x_number: Annotated[int | None, Header()] = None) -> Account | None:
+    return None if x_number is None else Account(id=x_number, team="a" if x_number < 10 else None)
+
+
+async def test_sec3_the_principal_may_be_a_part_of_a_parameter(app: FastAPI, cache: Cache) -> None:
+    """
+    SEC3: what the guard returned needs no detour; None anywhere on the way is nobody.
+    """
+
+    @app.get("/mine")
+    @cached_route(cache, ttl=60, key_by="account.id", dimensions=[])
+    async def mine(account: Annotated[Account | None, Depends(account)]) -> int | None:
+        return account and account.id
+
+    @app.get("/ours")
+    @cached_route(cache, ttl=60, key_by="account.team", dimensions=[])
+    async def ours(account: Annotated[Account, Depends(account)]) -> str | None:
+        return account.team
+
+    for number in ("1", "2"):
+        assert [(await told(app, "/mine", x_number=number))[1:] for _ in range(2)] == [
+            (number.encode(), False),
+            (number.encode(), True),
+        ]
+    assert [(await told(app, "/mine"))[2] for _ in range(2)] == [False, False]
+    assert [(await told(app, "/ours", x_number=number))[1:] for number in ("1", "2", "11", "11")] == [
+        (b'"a"', False),
+        (b'"a"', True),
+        (b"null", False),
+        (b"null", False),
+    ]
+
+
+async def test_sec11_the_fields_that_a_route_reads_choose_its_response(app: FastAPI, cache: Cache) -> None:
+    """
+    SEC11: no request can put what it says in such a field into the page of another; a list of one's own replaces them.
+    """
+
+    class Told(BaseModel):
+        x_forwarded_host: str = "none"
+        x_tenant: str = Field("none", alias="X-Tenant-Id")
+
+    async def locale(x_locale: Annotated[str, Header()] = "en") -> str:
+        return x_locale
+
+    @app.get("/page")
+    @cached_route(cache, ttl=60)
+    async def page(told: Annotated[Told, Header()], locale: Annotated[str, Depends(locale)]) -> list[str]:
+        return [told.x_forwarded_host, told.x_tenant, locale]
+
+    @app.get("/stated")
+    @cached_route(cache, ttl=60, dimensions=["x-tenant-id"])
+    async def stated(told: Annotated[Told, Header()], user_agent: Annotated[str, Header()] = "") -> str:
+        return told.x_tenant
+
+    for fields in ({}, {"x_forwarded_host": "evil"}, {"x_tenant_id": "7"}, {"x_locale": "de"}):
+        first, second = await told(app, "/page", **fields), await told(app, "/page", **fields)
+        assert (first[2], second[2], first[1]) == (False, True, second[1])
+    assert not (await told(app, "/stated", user_agent="a"))[2]
+    assert (await told(app, "/stated", user_agent="b"))[2]
+    assert (await told(app, "/stated", x_tenant_id="9"))[1:] == (b'"9"', False)
 
 
 async def test_sec2_who_shows_credentials_has_no_part_in_an_anonymous_route(app: FastAPI, cache: Cache) -> None:
@@ -233,6 +303,7 @@ def test_what_is_wrong_is_said_at_decoration() -> None:
     assert "cached_route on" in said
     assert "Rule(" not in said
     assert "audience='everybody'" in said
+    assert "key_by='user.id' begins with no parameter" in wrong(cache, plain, ttl=60, key_by="user.id")
 
 
 async def test_a_tag_with_a_field_that_the_path_has_not_is_said_at_the_start() -> None:
@@ -401,7 +472,7 @@ async def test_a_refresh_leaves_a_request_alone_that_is_still_being_answered(
         whose.reset(token)  # a ValueError in any other context
 
     @app.get("/it")
-    @cached_route(cache, ttl=60, stale_while_revalidate="10m")
+    @cached_route(cache, ttl=60, stale_while_revalidate="10m", dimensions=[])
     async def it(number: Annotated[str, Depends(identified)]) -> str:
         runs.append(whose.get())
         if len(runs) > 1:
