@@ -20,6 +20,7 @@ _WRITES = re.compile(
     rf"|alter\s+table(?:\s+if\s+exists)?(?:\s+only)?)\s+{_NAME}",
     re.IGNORECASE,
 )
+_KEEPS = re.compile(r"update|insert(?!\s+or\s+replace)|copy", re.IGNORECASE)
 _HARMLESS = re.compile(
     r"\s*(?:select|show|explain|values|table|pragma|set|begin|start|commit|rollback|savepoint|release|declare|fetch|close"
     r"|listen|unlisten|notify|create|comment|grant|revoke|analyze|vacuum|lock|discard|reset|deallocate|checkpoint)\b",
@@ -30,15 +31,18 @@ _LOCKS = re.compile(r"\bfor\s+(?:no\s+key\s+)?update\b", re.IGNORECASE)
 _ISOLATION = re.compile(r"\bisolation\s+level\b|\btransaction_isolation\b|\btransaction\s+snapshot\b", re.IGNORECASE)
 
 
-def written_tables(sql: str) -> tuple[str, ...]:
-    """The names of the tables that this text writes to; EVERYTHING if it writes and doesn't say where."""
+def written_tables(sql: str) -> dict[str, bool]:
+    """The names of the tables that this text writes to, and whether rows may go; EVERYTHING if it doesn't say which."""
     plain = _LOCKS.sub(" ", _TEXTS.sub(" ", sql))
-    found = tuple(dict.fromkeys(name for match in _WRITES.finditer(plain) for name in _spellings(match[1])))
+    found: dict[str, bool] = {}
+    for match in _WRITES.finditer(plain):
+        for name in _spellings(match[1]):
+            found[name] = found.get(name, False) or _KEEPS.match(match[0]) is None
     if found or _HARMLESS.match(plain) or not plain.strip():
         return found
     if re.match(r"\s*with\b", plain, re.IGNORECASE):
-        return ()  # a WITH that writes has one of the words above
-    return (EVERYTHING,)  # CALL, DO, EXECUTE, and whatever a database may add to SQL
+        return {}  # a WITH that writes has one of the words above
+    return {EVERYTHING: True}  # CALL, DO, EXECUTE, and whatever a database may add to SQL
 
 
 def reads_tables(sql: str) -> bool:

@@ -59,10 +59,9 @@ def database_url(request: pytest.FixtureRequest, tmp_path) -> str:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "database_url" in metafunc.fixturenames:
-        marker = metafunc.definition.get_closest_marker("parametrize")
-        if marker is None or marker.args[0] != "database_url":
-            metafunc.parametrize("database_url", DATABASES, indirect=True)
+    chosen = any(marker.args[0] == "database_url" for marker in metafunc.definition.iter_markers("parametrize"))
+    if "database_url" in metafunc.fixturenames and not chosen:
+        metafunc.parametrize("database_url", DATABASES, indirect=True)
 
 
 @pytest.fixture

@@ -14,13 +14,13 @@ Two-phase commits are not followed.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.sql.elements import ReleaseSavepointClause, RollbackToSavepointClause, SavepointClause
 
 from evercache.sql.ledger import Ledger
 from evercache.sql.rawsql import sets_isolation
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from sqlalchemy.sql.schema import Table
 
 __all__ = ["Commits"]
-
-_log = logging.getLogger("evercache.sql")
 
 Before = Callable[[Connection, Sequence[str]], object]
 After = Callable[[Sequence[str], object], None]
@@ -56,9 +54,6 @@ class Commits:
             ("begin", self._begun),
             ("after_cursor_execute", self._executed_text),
             ("after_execute", self._executed),
-            ("savepoint", self._savepoint),
-            ("release_savepoint", self._released),
-            ("rollback_savepoint", self._rolled_back_to),
             ("rollback", self._rolled_back),
             ("commit", self._commits),
         ]
@@ -99,9 +94,22 @@ class Commits:
         self._changed(connection, changes_of_text(sql, self._tables))
 
     def _executed(self, connection: Connection, element: Any, _: object, __: object, ___: object, result: Any) -> None:
+        if isinstance(element, SavepointClause | ReleaseSavepointClause | RollbackToSavepointClause):
+            self._marked(self.ledger(connection), element)
+            return
         context = getattr(result, "context", None)
         if context is not None and (getattr(context, "isddl", False) or not is_text(context)):
             self._changed(connection, changes_of(element, context, result))
+
+    @staticmethod
+    def _marked(ledger: Ledger, element: SavepointClause | ReleaseSavepointClause | RollbackToSavepointClause) -> None:
+        # The events of savepoints don't say their names while they are made; the statements do.
+        if isinstance(element, SavepointClause):
+            ledger.savepoint(element.ident)
+        elif isinstance(element, ReleaseSavepointClause):
+            ledger.release(element.ident)
+        else:
+            ledger.rollback_to(element.ident)
 
     def _changed(self, connection: Connection, names: Sequence[str]) -> None:
         if not names:
@@ -112,15 +120,6 @@ class Commits:
             self.ledger(connection).add(names)
 
     # -- how it ends ---------------------------------------------------------------------------------------------
-
-    def _savepoint(self, connection: Connection, name: str) -> None:
-        self.ledger(connection).savepoint(name)
-
-    def _released(self, connection: Connection, name: str, _: object) -> None:
-        self.ledger(connection).release(name)
-
-    def _rolled_back_to(self, connection: Connection, name: str, _: object) -> None:
-        self.ledger(connection).rollback_to(name)
 
     def _rolled_back(self, connection: Connection) -> None:
         self._ledgers.pop(connection, None)

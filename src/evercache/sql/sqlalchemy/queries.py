@@ -325,7 +325,7 @@ class _Reading:
             raise _Unkeyed from None
         title = f"{queries.name}:{'+'.join(sorted(table.fullname for table in reading.tables)) or 'nothing'}"
         site = queries.site(title, self.query)
-        tags = (*_tags(reading, context.compiled_parameters[0]), *self.query.tags)
+        tags = (*_tags(reading, context), *self.query.tags)
 
         async def read(load: Load) -> Any:
             async def loaded() -> Any:
@@ -376,11 +376,11 @@ def _result(state: ORMExecuteState, connection: Connection, options: dict[str, A
     )
 
 
-def _tags(reading: Reading, values: Any) -> list[str]:
-    """The tags of a statement with these parameters."""
+def _tags(reading: Reading, context: Any) -> list[str]:
+    """The tags of a statement with the parameters of this execution."""
     keyed: dict[Any, list[str]] = {}
     for keys in reading.keyed:
-        texts = keys.texts(values)
+        texts = keys.texts(context.compiled_parameters[0], context._expanded_parameters)
         if texts is not None:
             keyed[keys.table] = texts
     names: list[str] = []

@@ -58,16 +58,26 @@ _COMPARES_EXACTLY = frozenset({"postgresql", "sqlite"})
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """A primary key that a WHERE fixes: for each column of it, the parameter that it is compared with."""
+    """A primary key that a WHERE fixes: for each column of it, the name of the parameter that it is compared with.
+
+    Names and not values: one compiled statement is executed with the parameters of many.
+    """
 
     table: Table
-    parameters: tuple[BindParameter[Any], ...]
+    parameters: tuple[str, ...]
     many: bool
 
-    def texts(self, values: Mapping[str, Any]) -> list[str] | None:
-        """The texts of the keys, with the parameters of one execution; None if they have none, or are too many."""
-        found = [values.get(parameter.key, parameter.value) for parameter in self.parameters]
-        keys = [(each,) for each in found[0]] if self.many and isinstance(found[0], list | tuple) else [tuple(found)]
+    def texts(self, values: Mapping[str, Any], expanded: Mapping[str, Sequence[str]]) -> list[str] | None:
+        """The texts of the keys, with the parameters of one execution; None if they have none, or are too many.
+        *expanded*: the names that the elements of a list have."""
+        if self.many:
+            keys = [(values[name],) for name in expanded.get(self.parameters[0], ())]
+        elif all(name in values for name in self.parameters):
+            keys = [tuple(values[name] for name in self.parameters)]
+        else:
+            return None
+        if self.many and self.parameters[0] not in expanded:
+            return None
         if len(keys) > _MAX_KEYS or not all(map(self._means_itself, keys)):
             return None
         texts = [key_text(key) for key in keys]
@@ -116,7 +126,7 @@ def _read(compiled: Any) -> Reading:
     if selects == 1 and isinstance(statement, Select) and not opaque:
         once = [table for table in tables if list(occurrences.values()).count(table) == 1]
         plain = compiled.dialect.name in _COMPARES_EXACTLY
-        found = (keys for keys in pinned_by(statement.whereclause) if keys.table in once)
+        found = (keys for keys in pinned_by(statement.whereclause, compiled) if keys.table in once)
         keyed = tuple(keys for keys in found if plain or not has_text_key(keys.table))
     return Reading(tables, keyed, tuple(_held(compiled)), opaque)
 
@@ -165,20 +175,22 @@ def base_table(clause: Any) -> TableClause | None:
 # -- keys in a WHERE ---------------------------------------------------------------------------------------------
 
 
-def pinned_by(where: ClauseElement | None) -> Iterator[Keys]:
+def pinned_by(where: ClauseElement | None, compiled: Any) -> Iterator[Keys]:
     """The primary keys that this WHERE fixes, by comparisons that all have to be true."""
-    compared: dict[FromClause, dict[str, BindParameter[Any]]] = {}
-    several: dict[FromClause, BindParameter[Any]] = {}
+    compared: dict[FromClause, dict[str, str]] = {}
+    several: dict[FromClause, str] = {}
     for condition in _conjuncts(where):
         found = _comparison(condition)
         if found is None:
             continue
         column, parameter, many = found
-        place = _bare(column.table)
+        place, name = _bare(column.table), compiled.bind_names.get(parameter)
+        if name is None:
+            continue
         if many:
-            several[place] = parameter
+            several[place] = name
         else:
-            compared.setdefault(place, {})[column.name] = parameter
+            compared.setdefault(place, {})[column.name] = name
     for place in {**compared, **several}:
         table = base_table(place)
         if not isinstance(table, Table) or not len(table.primary_key.columns):

@@ -20,7 +20,7 @@ from sqlalchemy.sql.elements import TextClause
 from sqlalchemy.sql.schema import Column, Table
 from sqlalchemy.sql.selectable import TextualSelect
 
-from evercache.sql.names import key_text, rows_tag
+from evercache.sql.names import EVERYTHING, key_text, rows_tag
 from evercache.sql.rawsql import written_tables
 from evercache.sql.sqlalchemy.statement import Keys, base_table, has_key_name, parts_of, pinned_by
 
@@ -34,12 +34,12 @@ _BY_ITSELF = frozenset({"CASCADE", "SET NULL", "SET DEFAULT"})
 
 @dataclass(frozen=True, slots=True)
 class _Change:
-    """One INSERT, UPDATE or DELETE within a statement. *moves*: the key columns that it sets; None: nobody knows."""
+    """One INSERT, UPDATE or DELETE within a statement. *moves*: the key columns that it sets."""
 
     kind: type[UpdateBase]
     table: Table
     keys: Keys | None
-    moves: frozenset[str] | None
+    moves: frozenset[str]
     plain: bool
 
 
@@ -55,10 +55,10 @@ def is_text(context: Any) -> bool:
 def changes_of_text(sql: str, known: Mapping[str, Table]) -> list[str]:
     """The tags of what a piece of plain SQL changes. *known*: tables by name, for what follows from foreign keys."""
     names: list[str] = []
-    for name in written_tables(sql):
-        names += (name, rows_tag(name)) if name.strip("*") else (name,)
+    for name, goes in written_tables(sql).items():
+        names += (name, rows_tag(name)) if name != EVERYTHING else (name,)
         if name in known:
-            names += _consequences(known[name])
+            names += _consequences(known[name], goes=goes)
     return names
 
 
@@ -99,11 +99,11 @@ def _change(element: UpdateBase, table: Table, compiled: Any) -> _Change:
     where = getattr(element, "whereclause", None)
     if isinstance(element, Insert):
         return _Change(Insert, table, None, moves=frozenset(), plain=_is_plain(element))
-    keys = next((keys for keys in pinned_by(where) if keys.table is table), None)
+    keys = next((keys for keys in pinned_by(where, compiled) if keys.table is table), None)
     if isinstance(element, Delete):
         return _Change(Delete, table, keys, moves=frozenset(), plain=True)
     key_names = {column.key for column in table.primary_key.columns}
-    moves = frozenset(_set_by(compiled) & key_names) if compiled.isupdate else None
+    moves = frozenset(_set_by(element, compiled) & key_names)
     return _Change(Update, table, keys, moves=moves, plain=True)
 
 
@@ -112,11 +112,10 @@ def _is_plain(insert: Insert) -> bool:
     return getattr(insert, "_post_values_clause", None) is None and insert.select is None
 
 
-def _set_by(compiled: Any) -> set[str]:
+def _set_by(update: Any, compiled: Any) -> set[str]:
     """The keys of the columns that an UPDATE sets."""
-    state = compiled.compile_state
-    given: Any = getattr(state, "_dict_parameters", None) or {}
-    names = {getattr(column, "key", column) for column in given}
+    given = [*(update._values or ()), *(getattr(compiled.compile_state, "_dict_parameters", None) or ())]
+    names = {str(getattr(column, "key", column)) for column in given}
     return names | {str(name) for name in (compiled.column_keys or ())}
 
 
@@ -126,20 +125,21 @@ def _names(change: _Change, context: Any, result: Any, *, top: bool) -> list[str
     if has_key_name(change.table):
         if change.kind is Insert:
             texts = _inserted(change, context, result) if change.plain and top else None
-        elif change.keys is not None and change.moves is not None:
-            texts = _pinned(change.keys, change.moves, context.compiled_parameters)
+        elif change.keys is not None:
+            texts = _pinned(change.keys, change.moves, context)
     rows = [rows_tag(table)] if texts is None else [f"{table}:{text}" for text in texts]
-    stays = change.kind is Insert or (change.kind is Update and change.moves == frozenset())
-    return [table, *rows, *([] if stays else _consequences(change.table))]
+    stays = change.kind is Insert or (change.kind is Update and not change.moves)
+    return [table, *rows, *([] if stays else _consequences(change.table, goes=change.kind is Delete))]
 
 
-def _pinned(keys: Keys, moves: frozenset[str], executions: Sequence[Mapping[str, Any]]) -> list[str] | None:
+def _pinned(keys: Keys, moves: frozenset[str], context: Any) -> list[str] | None:
     """The keys in the WHERE, and those that the rows have afterwards."""
+    executions: Sequence[Mapping[str, Any]] = context.compiled_parameters
     if len(executions) > _MAX_ROWS:
         return None
     found: list[str] = []
     for values in executions:
-        texts = keys.texts(values)
+        texts = keys.texts(values, context._expanded_parameters)
         after = _moved(keys, moves, values) if moves else []
         if texts is None or after is None:
             return None
@@ -151,7 +151,7 @@ def _moved(keys: Keys, moves: frozenset[str], values: Mapping[str, Any]) -> list
     if keys.many or not moves.issubset(values):  # set to an expression: only the database knows
         return None
     pairs = zip(keys.table.primary_key.columns, keys.parameters, strict=True)
-    key = [values[column.key] if column.key in moves else values.get(old.key, old.value) for column, old in pairs]
+    key = [values[column.key] if column.key in moves else values[old] for column, old in pairs]
     text = key_text(key)
     return None if text is None else [text]
 
@@ -183,24 +183,24 @@ def _texts(keys: Iterable[Sequence[Any]]) -> list[str] | None:
     return [text for text in found if text is not None] if found and None not in found else None
 
 
-def _consequences(table: Table) -> list[str]:
-    """What the database changes by itself when rows of *table* go or change their key."""
+def _consequences(table: Table, *, goes: bool) -> list[str]:
+    """What the database changes by itself when rows of *table* go, or else change their key."""
     seen: set[Table] = {table}
     waiting, names = [table], list[str]()
     while waiting:
         gone = waiting.pop()
         for other in gone.metadata.tables.values():
-            if other not in seen and any(_follows(key, gone) for key in other.foreign_key_constraints):
+            if other not in seen and any(_follows(key, gone, goes=goes) for key in other.foreign_key_constraints):
                 seen.add(other)
                 waiting.append(other)
                 names += (other.fullname, rows_tag(other.fullname))
     return names
 
 
-def _follows(constraint: Any, table: Table) -> bool:
+def _follows(constraint: Any, table: Table, *, goes: bool) -> bool:
     try:
         referred = constraint.referred_table
     except SQLAlchemyError:  # a table that isn't declared here
         return False
-    actions = {str(constraint.ondelete or "").upper(), str(constraint.onupdate or "").upper()}
-    return referred is table and bool(actions & _BY_ITSELF)
+    action = constraint.ondelete if goes else constraint.onupdate
+    return referred is table and str(action or "").upper() in _BY_ITSELF
