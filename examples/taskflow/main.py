@@ -8,6 +8,7 @@ from examples.taskflow import errors, health, public
 from examples.taskflow.cache import cache
 from examples.taskflow.landing import router as landing
 from examples.taskflow.lifespan import lifespan
+from examples.taskflow.projects import router as projects
 from examples.taskflow.settings import Settings
 from examples.taskflow.tasks import router as tasks
 from examples.taskflow.timing import ServerTiming
@@ -35,7 +36,7 @@ def create_app(settings: Settings) -> FastAPI:
         generate_unique_id_function=operation_id,
     )
     api = APIRouter(prefix="/api")
-    for router in (users.auth, users.router, tasks.router):
+    for router in (users.auth, users.router, tasks.router, projects.router):
         api.include_router(router)
     for router in (api, health.router, landing.router):
         app.include_router(router)
