@@ -50,6 +50,7 @@ class Crew:
         self.budget = budget
         self.heater = Heater(engine, engine.reader)
         self.loading = 0
+        self.bells: set[Bell] = set()  # of those who may wait for a place
         self.pace = Pace(budget.per_second)
         self._pulses: dict[str, Pulse] = {}
         self._seen: dict[str, tuple[int, float]] = {}
@@ -108,6 +109,8 @@ class Crew:
             self.loading -= 1
             self._busy[call.site.name] -= 1
             self._pulse(call.site, self.engine.clock.monotonic())
+            for bell in self.bells:
+                bell.ring()
 
     async def look(self, call: Call) -> Warmth:
         return await self.heater.look(call.site, call.key, call.arguments)

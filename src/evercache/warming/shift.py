@@ -73,17 +73,23 @@ class Shift:
         self.bell.ring()
 
     async def work(self) -> None:
+        self.crew.bells.add(self.bell)
         try:
-            while self._may() and not (self._once and self.tally.done >= self.tally.total):
+            while self._may() and not self._over:
                 await self._look()
                 pause = self._load()
-                if self.schedule.next_due > self._now():
+                if self.schedule.next_due > self._now() and not self._over:
                     await self.bell.wait(self.crew.engine, min(pause, self.schedule.next_due - self._now()))
         finally:
+            self.crew.bells.discard(self.bell)
             for task in tuple(self._tasks):
                 task.cancel()
             if self._tasks:
                 await asyncio.wait(self._tasks)
+
+    @property
+    def _over(self) -> bool:
+        return self._once and self.tally.done >= self.tally.total
 
     # -- looking -----------------------------------------------------------------------------------------------------
 
