@@ -22,6 +22,7 @@ from evercache.http.exchange import Exchange
 from evercache.http.fields import Fields
 from evercache.http.frame import FrameCodec
 from evercache.http.groups import GROUP_FIELDS
+from evercache.http.heads import Heads
 from evercache.http.key import Address, digest_of, host_of, is_allowed_host, method_class, resource_tag
 from evercache.http.limits import Distinct, Rate
 from evercache.http.policy import Audience
@@ -64,6 +65,7 @@ class Covered:
         self.policy = rule.policy(settings)
         self.counters = Counters()
         self.choosy = Choosy(cache.engine)
+        self.heads = Heads(self.policy)
         self.variants = Distinct(rule.max_variants)
         self.queries = None if rule.max_distinct_queries is None else Distinct(rule.max_distinct_queries)
         self.rate = Rate(settings.validations_per_second, self.clock.monotonic())

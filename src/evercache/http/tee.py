@@ -24,7 +24,7 @@ from evercache.engine.loading import MISSING
 from evercache.engine.waiting import within
 from evercache.http.conditional import is_not_modified, not_modified_fields
 from evercache.http.etag import make_etag
-from evercache.http.fields import Fields, combined, has, indexed
+from evercache.http.fields import Fields, has
 from evercache.http.groups import group_tag, groups_of
 from evercache.http.lead import Lead, Nothing, SoloLead
 from evercache.http.messages import Message, copied
@@ -32,7 +32,7 @@ from evercache.http.response import StoredResponse, arrived
 from evercache.http.reuse import AfterFailure, after_failure
 from evercache.http.since import Since
 from evercache.http.status import Forwarded
-from evercache.http.storable import Refusal, is_whole, may_store
+from evercache.http.storable import Refusal, is_whole, may_store, request_refusal
 from evercache.http.stored import Stored
 from evercache.http.validate import merged_fields, unconditional, with_conditions
 from evercache.http.vary import merged_vary, variant_of, vary_names
@@ -53,7 +53,6 @@ KEPT_FOR_VALIDATION = 86_400.0
 
 _FAILURES = frozenset({500, 502, 503, 504})
 _UNREACHABLE = frozenset({502, 503, 504})
-_STREAMS = ("text/event-stream", "application/x-ndjson")
 
 
 class _Mode(Enum):
@@ -90,6 +89,7 @@ class Tee:
         self._start: Message = {}
         self._head: StoredResponse | None = None
         self._names: tuple[str, ...] = ()
+        self._groups: tuple[str, ...] = ()
         self._parts: list[bytes] = []
         self._size = 0
 
@@ -117,7 +117,7 @@ class Tee:
 
     async def _on_start(self, message: Message) -> None:
         status: int = message["status"]
-        fields = indexed(message.get("headers", ()))
+        fields = tuple([(bytes(name), bytes(value)) for name, value in message.get("headers", ())])
         if status == 304 and self.asks and self.stored is not None:
             self.mode = _Mode.SILENT
             await self._confirmed(self.stored, fields)
@@ -137,27 +137,30 @@ class Tee:
     def _refusal(self, status: int, fields: Fields, *, trailers: bool) -> str:
         """Why this response isn't stored, or nothing; then its head is known."""
         exchange, covered, policy = self.exchange, self.covered, self.exchange.policy
-        received = covered.clock.wall()
-        head = arrived(status, fields, policy, requested=exchange.requested, received=received)
-        refusal = may_store(exchange.method, exchange.fields, fields, head, policy, exchange.credentials)
+        read = covered.heads.read(status, fields, requested=exchange.requested, received=covered.clock.wall())
+        head = read.response
+        if read.coded or exchange.credentials:
+            refusal = may_store(exchange.method, exchange.fields, fields, head, policy, exchange.credentials)
+        else:
+            refusal = request_refusal(exchange.method, exchange.fields, policy) or read.refusal
         if refusal is not None:
             if refusal is Refusal.CREDENTIALS or refusal is Refusal.PRIVATE:
                 covered.was_personal(exchange.address)
             return refusal.value
-        if (combined(fields, b"content-type") or "").lower().startswith(_STREAMS):
+        if read.streams:
             return "streaming"
         if trailers:
             return "trailers"
-        if sum([len(name) + len(value) for name, value in fields]) > covered.header_limit:
+        if read.size > covered.header_limit:
             return "headers-too-large"
         if covered.routed is not None and not covered.is_routed(self.scope):
             return "other-route"
         known = () if self.stored is None else self.stored.names
         known_by_key: tuple[str, ...] = () if self.key == exchange.address else self.key[1]
-        self._names = merged_vary((*known, *known_by_key), vary_names(fields) or ())
+        self._names = merged_vary((*known, *known_by_key), read.names)
         if not covered.variants.admits(exchange.address, self._variant(), exchange.now):
             return "too-many-variants"
-        self._head = head
+        self._head, self._groups = head, read.groups
         covered.was_shared(exchange.address)
         return ""
 
@@ -232,7 +235,7 @@ class Tee:
         self.mode = _Mode.PASSING
         etag = None if has(head.fields, b"etag") else make_etag([body], weak=self.covered.weak)
         stored = self._put_away(head, body, etag)
-        if refusal := await self._bring(stored, (), fields):
+        if refusal := await self._bring(stored, (), fields, self._groups):
             self.mode = _Mode.HOLDING if held else _Mode.STREAMING
             await self._refuse(refusal)
             await self._send(message)
@@ -264,7 +267,7 @@ class Tee:
             made=self.exchange.now,
         )
 
-    async def _bring(self, stored: Stored, ids: Iterable[bytes], fields: Fields) -> str:
+    async def _bring(self, stored: Stored, ids: Iterable[bytes], fields: Fields, groups: Iterable[str]) -> str:
         """Hand the response to the flight, with every tag it is to be found by; why that can't be, or nothing."""
         exchange, covered, head = self.exchange, self.covered, stored.head
         try:
@@ -272,7 +275,7 @@ class Tee:
         except Exception:  # noqa: BLE001 - the user's function; logged
             _log.exception("%s: its function for tags failed; the response isn't stored", covered.rule.title)
             return "tags-failed"
-        tags += [group_tag(exchange.target.origin, group) for group in groups_of(fields)]
+        tags += [group_tag(exchange.target.origin, group) for group in groups]
         since, ids = exchange.since, {*ids, *self.recorder.tags}
         if since is not None:
             ids |= since.recorder.tags
@@ -323,7 +326,7 @@ class Tee:
         again = self._put_away(head, stored.body, stored.etag)
         refusal = may_store(exchange.method, exchange.fields, fields, head, policy, exchange.credentials)
         # What it was made of wasn't read again, so its tags are those that it had.
-        why = await self._bring(again, self.found.tags, update) if refusal is None else refusal.value
+        why = await self._bring(again, self.found.tags, update, groups_of(update)) if refusal is None else refusal.value
         if why:
             self.covered.counters.refuse(why)
             self.lead.give_up(Nothing.REFUSED)
