@@ -59,7 +59,8 @@ class Covered:
         self.rule = rule
         self.settings = settings
         self.weak = weak
-        self.routed: Callable[[Mapping[str, Any]], str | None] | None = None  # what names the route that was chosen
+        # What names the route that was chosen, of the scope before and after.
+        self.routed: Callable[[Mapping[str, Any], Mapping[str, Any]], str | None] | None = None
         self.engine = cache.engine
         self.clock = cache.clock
         self.policy = rule.policy(settings)
@@ -138,9 +139,9 @@ class Covered:
         """`Cache-Status` of a hit that is fresh for so many seconds."""
         return self._said_of_hits if math.isinf(left) else b"%b;ttl=%d" % (self._said_of_hits, left)
 
-    def is_routed(self, scope: Mapping[str, Any]) -> bool:
+    def is_routed(self, before: Mapping[str, Any], scope: Mapping[str, Any]) -> bool:
         """Whether the framework chose the route that the rule is about; what has no routes can't have chosen another."""
-        chosen = None if self.routed is None else self.routed(scope)
+        chosen = None if self.routed is None else self.routed(before, scope)
         return chosen is None or chosen == self.rule.path or self.rule.prefix
 
     def tags_of(self, params: Mapping[str, str]) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ comparisons; everything else is an `exchange`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from evercache.core.duration import Duration, parse_seconds
@@ -22,8 +23,9 @@ from evercache.http.covered import Covered
 from evercache.http.credentials import CREDENTIAL_FIELDS, NameList
 from evercache.http.fast import Fast
 from evercache.http.messages import Message, Receive, Send
-from evercache.http.routes import check_application, routed
+from evercache.http.routes import check_application
 from evercache.http.rules import Rule, Settings
+from evercache.http.walk import routed_within, stands_in
 
 if TYPE_CHECKING:
     from evercache.cache import Cache
@@ -113,7 +115,7 @@ class CacheMiddleware:
             origin = Rule("/", prefix=True, name="origin", methods=methods, negative=negative)
             self._covered.append(Covered(cache, origin, self.settings))
         for covered in self._covered:
-            covered.routed = routed
+            covered.routed = partial(routed_within, app)
         self._known: Bounded[str, tuple[Fast, dict[str, str]] | None] = Bounded(_KNOWN_PATHS)
         self._fast = {id(covered): Fast(covered) for covered in self._covered}
         self._checked = False
@@ -151,7 +153,8 @@ class CacheMiddleware:
 
     def _check(self, scope: Message) -> None:
         if not self._checked:
-            check_application(scope.get("app") or self.app, self.rules, self)
+            around = scope.get("app")
+            check_application(around if stands_in(around, self) else self.app, self.rules, self)
             self._checked = True
 
     async def _other(self, scope: Message, receive: Receive, send: Send) -> None:

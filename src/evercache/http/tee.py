@@ -153,7 +153,7 @@ class Tee:
             return "trailers"
         if read.size > covered.header_limit:
             return "headers-too-large"
-        if covered.routed is not None and not covered.is_routed(self.scope):
+        if covered.routed is not None and not covered.is_routed(exchange.scope, self.scope):
             return "other-route"
         known = () if self.stored is None else self.stored.names
         known_by_key: tuple[str, ...] = () if self.key == exchange.address else self.key[1]

@@ -14,7 +14,7 @@ from typing import Any
 from evercache.errors import ConfigurationError
 from evercache.http.template import PathTemplate
 
-__all__ = ["FoundRoute", "chosen", "layers", "routed", "router_of", "routes_of"]
+__all__ = ["FoundRoute", "chosen", "layers", "routed", "routed_within", "router_of", "routes_of", "stands_in"]
 
 _DEEPEST = 64
 """Middlewares over each other, and mounts in each other; who has more has a ring of them."""
@@ -77,6 +77,22 @@ def routed(scope: Mapping[str, Any]) -> str | None:
         path, outside = str(scope["path"]), str(scope.get("app_root_path", scope.get("root_path", "")))
         found = [each for each in dict.fromkeys(found) if _is_of(path.removeprefix(outside), each)]
     return found[0] if len(found) == 1 else ""
+
+
+def routed_within(app: object, before: Mapping[str, Any], scope: Mapping[str, Any]) -> str | None:
+    """The same for an *app* that may be mounted in another one: *before* is the scope as it came. What was chosen by then
+    is the way to *app*, and no part of its template."""
+    if "endpoint" not in before:
+        return routed(scope)
+    if scope["endpoint"] is before["endpoint"] and scope.get("route") is before.get("route"):
+        return None if router_of(app) is None else ""
+    way, whole = _mounted_at(before), routed(scope)
+    return whole[len(way) :] if whole and whole.startswith(way) else ""
+
+
+def stands_in(app: object, middleware: object) -> bool:
+    """Whether *middleware* is one of the layers of *app*, and not of something that is mounted in it."""
+    return any(layer is middleware for layer in layers(getattr(app, "middleware_stack", None)))
 
 
 def chosen(scope: Mapping[str, Any]) -> Any:  # Any: a route of some framework
