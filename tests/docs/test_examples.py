@@ -27,6 +27,16 @@ SAYS = {
         "meanwhile: pending",
         "back, nothing",
     ],
+    "08_http_route": [
+        "/prices/2026 ada 200",
+        "stored",
+        '/prices/2026 grace 200 {"year":2026,"made":1} evercache;hit',
+        "/prices/2026 nobody 401",
+        '/me ada 200 "page of ada" evercache;fwd=uri-miss',
+        '/me grace 200 "page of grace" evercache;fwd=uri-miss',
+        '/me ada 200 "page of ada" evercache;hit',
+        '/prices/2026 ada 200 {"year":2026,"made":2}',
+    ],
 }
 
 
