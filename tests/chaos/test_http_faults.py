@@ -68,7 +68,9 @@ async def test_a_killed_server_is_no_clients_error(redis_server, redis_url, redi
         for _ in range(200):
             answer = await client.get("/page/1")
             assert (answer.status, answer.body, answer.hit, answer.stored) == (200, page(1), False, False)
+            assert (answer.cache["fwd"], answer.cache["detail"]) == ("bypass", "store-down")
         assert backend.runs == runs + 200
+        assert client.app.statistics()["/page/{id}"]["bypass"]["store-down"] == 200
         assert len(await crowd(client, 300, of=20)) == 300
         redis_server.start()
         await trusted(cache)

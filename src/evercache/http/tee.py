@@ -195,7 +195,7 @@ class Tee:
     async def _stream(self) -> None:
         """Let the head go. Whether the response will be stored can't be said yet: its body may become too long."""
         self.mode = _Mode.STREAMING
-        await self._send_start()
+        await self._send_start("store-down" if self._bypasses() else None)
 
     def _count_miss(self) -> None:
         """Count the request whom the application answers; a refresh is nobody's request."""
@@ -241,12 +241,16 @@ class Tee:
             await self._send(message)
             return
         kept = await self._landed()
-        self._count_miss()
+        detail = None if kept else self._why_not_kept()
+        if detail == "store-down" and self.flight is not None:
+            self.covered.counters.bypassed(detail)
+        else:
+            self._count_miss()
         if not held:
             await self._send(message)
             return
         tagged = fields if etag is None else (*fields, (b"etag", etag.encode("latin-1")))
-        decorated = self.exchange.reply.decorated(tagged, self._said(stored=kept))
+        decorated = self.exchange.reply.decorated(tagged, self._said(stored=kept, detail=detail))
         await self.exchange.reply.whole(head.status, decorated, body, tagged, head.received)
 
     # -- storing -------------------------------------------------------------------------------------------------
@@ -312,6 +316,21 @@ class Tee:
             await asyncio.shield(flight.waiter)
         self.covered.counters.stored += flight.proved
         return flight.proved
+
+    def _why_not_kept(self) -> str:
+        if self._bypasses():
+            return "store-down"
+        landed = self.flight is None or self.flight.waiter.done()
+        return "overtaken" if landed else "store-slow"
+
+    def _bypasses(self) -> bool:
+        """Whether the shared store can't be asked, so that the cache takes no part in this request."""
+        engine, key = self.covered.engine, None if self.flight is None else self.flight.store_key
+        if not engine.shares or key is None or engine.reachable(engine.partition_of(key.id)):
+            return False
+        if self.stored is None:
+            self.why = Forwarded.BYPASS
+        return True
 
     # -- instead of the application's response -------------------------------------------------------------------
 
