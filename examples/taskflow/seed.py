@@ -1,4 +1,4 @@
-"""Believable data, the same every time: 200 people and 20,000 tasks, in bulk, in a second or two."""
+"""Believable data, the same every time: 200 people, 20,000 tasks, 5,000 projects and all that belongs to them, in bulk."""
 
 import logging
 import random
@@ -12,7 +12,9 @@ from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from examples.taskflow.auth import Passwords
-from examples.taskflow.db import Database, utc_now
+from examples.taskflow.db import Base, Database, utc_now
+from examples.taskflow.projects.models import Project
+from examples.taskflow.projects.rows import PARTS, part_rows, project_rows
 from examples.taskflow.tasks.models import Task, TaskAssignment, TaskStatus
 from examples.taskflow.users.models import Role, User
 
@@ -24,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 USERS = 200
 TASKS = 20_000
+PROJECTS = 5_000
 CHUNK = 2_000
 
 
@@ -57,7 +60,9 @@ WEIGHTS = {TaskStatus.TODO: 40, TaskStatus.IN_PROGRESS: 20, TaskStatus.DONE: 35,
 Row = dict[str, Any]  # Any: a column holds what its type says
 
 
-async def seed(database: Database, passwords: Passwords, *, users: int = USERS, tasks: int = TASKS) -> bool:
+async def seed(
+    database: Database, passwords: Passwords, *, users: int = USERS, tasks: int = TASKS, projects: int = PROJECTS
+) -> bool:
     """Fills an empty database and says True; leaves one that has users as it is, and says False."""
     started = perf_counter()
     hashed = await passwords.hashed(DEMO_PASSWORD)
@@ -67,15 +72,22 @@ async def seed(database: Database, passwords: Passwords, *, users: int = USERS, 
         dice, now = random.Random(2024), utc_now().replace(microsecond=0)
         user_ids = await _store(connection, User, user_rows(users, hashed, now))
         task_ids = await _store(connection, Task, task_rows(dice, user_ids, tasks, now))
-        for chunk in chunks(assignment_rows(dice, user_ids, task_ids, now)):
-            await connection.execute(insert(TaskAssignment), chunk)
-    logger.info("Made %d users and %d tasks in %.1f s.", users, tasks, perf_counter() - started)
+        await _insert(connection, TaskAssignment, assignment_rows(dice, user_ids, task_ids, now))
+        project_ids = await _store(connection, Project, project_rows(dice, user_ids, projects, now))
+        for kind in PARTS:
+            await _insert(connection, kind, part_rows(dice, kind, project_ids, now))
+    spent = perf_counter() - started
+    logger.info("Made %d users, %d tasks and %d projects in %.1f s.", users, tasks, projects, spent)
     return True
 
 
-async def _store(connection: AsyncConnection, model: type[User | Task], rows: Iterator[Row]) -> Sequence[int]:
+async def _insert(connection: AsyncConnection, model: type[Base], rows: Iterator[Row]) -> None:
     for chunk in chunks(rows):
         await connection.execute(insert(model), chunk)
+
+
+async def _store(connection: AsyncConnection, model: type[User | Task | Project], rows: Iterator[Row]) -> Sequence[int]:
+    await _insert(connection, model, rows)
     # Asked for, not assumed: PostgreSQL does not count from 1 again after a seed that was interrupted.
     return (await connection.scalars(select(model.id).order_by(model.id))).all()
 

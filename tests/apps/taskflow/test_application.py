@@ -113,10 +113,14 @@ async def test_every_route_is_described(client):
 
 async def test_the_seed_is_the_same_every_time_and_only_once(client, database):
     """Users and tasks are there, the demo user can sign in, and a second start changes nothing."""
-    assert await seed.seed(database, Passwords(), users=5, tasks=40)
-    assert not await seed.seed(database, Passwords(), users=5, tasks=40)
+    assert await seed.seed(database, Passwords(), users=5, tasks=40, projects=30)
+    assert not await seed.seed(database, Passwords(), users=5, tasks=40, projects=30)
     form = {"username": seed.DEMO_USERNAME, "password": seed.DEMO_PASSWORD}
     token = (await client.post("/api/auth/token", data=form)).json()["access_token"]
     headers = {"Authorization": f"Bearer {token}"}
     page = (await client.get("/api/tasks/", headers=headers)).json()
     assert 0 < page["total"] < 40
+    projects = (await client.get("/api/projects/", headers=headers)).json()
+    assert 0 < projects["total"] < 30
+    dashboard = await client.get(f"/api/projects/{projects['items'][0]['id']}/dashboard", headers=headers)
+    assert dashboard.status_code == 200
