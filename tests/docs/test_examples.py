@@ -27,6 +27,11 @@ SAYS = {
         "meanwhile: pending",
         "back, nothing",
     ],
+    "09_values_made_of_others": [
+        "loads title 8",
+        "again: <ul><li>Paint the door<li>Oil the hinge\n",
+        "  loads the page\n  loads the board\n  loads title 7\nafter the change: <ul><li>Paint the gate<li>Oil",
+    ],
     "08_http_route": [
         "/prices/2026 ada 200",
         "stored",
