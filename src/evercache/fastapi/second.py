@@ -64,7 +64,7 @@ class SecondRoute:
         since: Since | None = scope.get(SINCE)
         if since is not None:
             since.close()
-        if await self._fast.hit(scope, send):
+        if await self._fast.hit(scope, send, self._covered.person(principal)):
             return
         params = {name: str(value) for name, value in scope.get("path_params", {}).items()}
         if since is None:

@@ -169,8 +169,7 @@ class Covered:
         """What chooses the response to this request, before its variants."""
         rule, fields = self.rule, scope["headers"]
         dimensions = [(name.lower(), normalised(name.lower(), fields, ())) for name in rule.dimensions]
-        if principal is not None:
-            dimensions.append(("principal", digest(principal.encode("utf-8", "surrogatepass"), self.secret)))
+        dimensions += self.person(principal)
         query = significant_query(
             scope.get("query_string", b""), keep=rule.keep_query, ignore=rule.ignore_query, any_order=rule.sort_query
         )
@@ -184,6 +183,12 @@ class Covered:
             content,
             tuple(dimensions),
         )
+
+    def person(self, principal: str | None) -> tuple[()] | tuple[tuple[str, str]]:
+        """Whose the response is, as a part of its address."""
+        if principal is None:
+            return ()
+        return (("principal", digest(principal.encode("utf-8", "surrogatepass"), self.secret)),)
 
     def is_personal(self, address: Address) -> bool:
         """Whether the last answer at *address* was for its one user only."""

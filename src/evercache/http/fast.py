@@ -11,6 +11,7 @@ import math
 from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
+from evercache.http.answer import private_fields
 from evercache.http.conditional import not_modified_fields
 from evercache.http.messages import Message, Send
 from evercache.http.policy import Audience
@@ -38,6 +39,8 @@ _ASKING = frozenset({b"cache-control", b"pragma"})
 _NAMES = 1_024
 _NOWHERE = None, None
 
+Person = tuple[()] | tuple[tuple[str, str]]
+
 
 class Fast:
     """The short way of one rule."""
@@ -47,21 +50,22 @@ class Fast:
         rule, policy = covered.rule, covered.policy
         self._off = (
             "GET" not in covered.methods
-            or policy.audience is Audience.ONE_PRINCIPAL
             or bool(rule.dimensions or rule.ignore_query or rule.sort_query)
             or rule.keep_query is not None
             or covered.settings.x_cache
             or covered.settings.expose_key
         )
+        self._personal = policy.audience is Audience.ONE_PRINCIPAL
         self._kinds = dict(_KINDS)
         self._hosts: dict[bytes, str] = {}
         self._table, self._l1, self._clock = covered.site.table, covered.engine.l1, covered.clock.monotonic
         self._stats, self._counters = covered.site.stats, covered.counters
         self._dropped, self._date = covered.dropped, not covered.settings.adds_date
 
-    async def hit(self, scope: Message, send: Send) -> bool:
-        """Answer, if it is that simple. False: nothing was sent."""
-        key, tag = self._asked(scope)
+    async def hit(self, scope: Message, send: Send, person: Person = ()) -> bool:
+        """Answer, if it is that simple. False: nothing was sent. *person*: whose response it is (`Covered.person`); only
+        then a response of one principal has a short way."""
+        key, tag = self._asked(scope, person)
         entry = self._table.get(key)
         if entry is None:
             return False
@@ -92,15 +96,16 @@ class Fast:
     def _say(self, stored: Stored, left: float, now: float) -> None:
         """Make the fields of its answers, until the age or the ttl in them is another whole second."""
         age = stored.exact_age(now)
-        stored.said = stored.answered(int(age), self._dropped, date=self._date)
+        fields = stored.answered(int(age), self._dropped, date=self._date)
+        stored.said = private_fields(fields) if self._personal else fields
         stored.said.append((b"cache-status", self.covered.said_of_hit(left)))
         stored.said_until = now + min(1.0 - age % 1.0, 1.0 if math.isinf(left) else left % 1.0)
 
-    def _asked(self, scope: Message) -> tuple[Hashable, bytes | None]:
+    def _asked(self, scope: Message, person: Person) -> tuple[Hashable, bytes | None]:
         """Where the answer to a request that asks for nothing special lies, and the tag of what the client has already;
         no place for any other request."""
         known_by_server = "session" in scope or "user" in scope or "tls" in (scope.get("extensions") or ())
-        if self._off or known_by_server or scope["method"] != "GET":
+        if self._off or scope["method"] != "GET" or (not person if self._personal else known_by_server):
             return _NOWHERE
         host = tag = None
         dated = False
@@ -124,7 +129,7 @@ class Fast:
         raw = scope.get("raw_path")
         if raw is None or (dated and tag is None):
             return _NOWHERE
-        return ("GET", scope["scheme"], known, scope.get("root_path", ""), raw, scope["query_string"], b"", ()), tag
+        return ("GET", scope["scheme"], known, scope.get("root_path", ""), raw, scope["query_string"], b"", person), tag
 
     def _learn_name(self, name: bytes) -> int:
         """Whether a request with this field takes the long way; remembered."""
