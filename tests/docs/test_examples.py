@@ -27,6 +27,16 @@ SAYS = {
         "meanwhile: pending",
         "back, nothing",
     ],
+    "10_warming": [
+        "by hand: 3 warmed in 0.05 s, first 3, then [1, 2]",
+        "an hour: 60 reads, all from the cache",
+        "before anybody asked: dashboard of Artemis",
+    ],
+    "11_domain_events": [
+        "ProjectClassified: dashboard (1 keys, confirmed)",
+        "ProjectUpdated: detail, dashboard (2 keys, confirmed)",
+        "ProjectUpdated: detail, dashboard, projects (3 keys, confirmed)",
+    ],
     "09_values_made_of_others": [
         "loads title 8",
         "again: <ul><li>Paint the door<li>Oil the hinge\n",

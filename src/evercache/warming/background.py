@@ -110,12 +110,11 @@ class Background:
         engine = self._crew.engine
         while True:
             tally = Tally(self._plan.name, engine.clock)
-            ids: set[bytes] = set()
-            async for call in calls_of(self._plan, engine, tally.source_failed):
-                before = self.schedule.add(call).call
-                ids.add(before.id)
+            calls = await calls_of(self._plan, engine, tally.source_failed)
+            for call in calls:
+                self.schedule.add(call)
             if not tally.broken:
-                self.schedule.keep_only(ids)
+                self.schedule.keep_only({call.id for call in calls})
             shift.round(tally)
             await engine.clock.sleep(self._rescan)
 

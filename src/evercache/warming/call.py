@@ -43,9 +43,18 @@ def demand_cache(plan: Plan, engine: Engine) -> None:
             raise ConfigurationError(f"{sown.cached.where} belongs to another cache; make a warmer for that one.")
 
 
-async def calls_of(plan: Plan, engine: Engine, failed: Callable[[str, BaseException], None]) -> AsyncIterator[Call]:
-    """The calls of *plan* as its sources give them now. What a source or a single call raises goes to *failed*, with the
+async def calls_of(plan: Plan, engine: Engine, failed: Callable[[str, BaseException], None]) -> list[Call]:
+    """The calls of *plan* as its sources give them now, each once, with the highest priority it has. What a source or a single call raises goes to *failed*, with the
     function's name; the others go on."""
+    calls: dict[bytes, Call] = {}
+    async for call in _drawn(plan, engine, failed):
+        before = calls.get(call.id)
+        if before is None or before.priority < call.priority:
+            calls[call.id] = call
+    return list(calls.values())
+
+
+async def _drawn(plan: Plan, engine: Engine, failed: Callable[[str, BaseException], None]) -> AsyncIterator[Call]:
     number = 0
     for sown in plan.sown:
         try:

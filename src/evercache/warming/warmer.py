@@ -143,9 +143,7 @@ class Warmer:
         plan = self.plan if plan is None else plan
         demand_cache(plan, self._engine)
         tally = Tally(plan.name, self._engine.clock)
-        schedule = Schedule()
-        async for call in calls_of(plan, self._engine, tally.source_failed):
-            schedule.add(call)
+        schedule = Schedule(await calls_of(plan, self._engine, tally.source_failed))
         tally.total = len(schedule)
         shift = Shift(
             self._crew,

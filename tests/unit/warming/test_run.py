@@ -124,6 +124,23 @@ async def test_arguments_come_in_every_form(manual_clock, form):
     assert (result.success, sorted(loads)) == (True, [(1, "en"), (2, "de"), (3, "fr")])
 
 
+async def test_a_call_that_is_named_twice_has_its_highest_priority(manual_clock):
+    """
+    Everybody at 0, the active ones at 10: the active ones come first, whichever was written down first.
+    """
+    cache, loads = alone(manual_clock), []
+
+    @cache.cached(key="thing")
+    async def thing(number: int) -> int:
+        loads.append(number)
+        return number
+
+    for turn, (first, second) in enumerate([((3, 1), range(4)), (range(4), (3, 1))]):
+        plan = Plan().add(thing, first, priority=10 - 10 * turn).add(thing, second, priority=10 * turn)
+        await off(cache, plan, budget=Budget(concurrent=1)).run(anew=True)
+    assert loads == [3, 1, 0, 2] * 2
+
+
 async def test_the_same_call_twice_is_one_and_a_limit_holds(manual_clock):
     """
     An endless source is read up to its limit, and closed.
