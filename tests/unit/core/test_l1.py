@@ -121,6 +121,22 @@ def test_more_bans_than_are_kept_flush_instead():
     assert box.has(1)
 
 
+def test_no_hit_passes_unseen_while_somebody_watches():
+    """The number that hits compare with is the counter, and none at all until the last one has looked away."""
+    box = Box()
+    box.insert(1)
+    for watching in (0, 1, 2, 1, 0):
+        while box.l1._watchers < watching:
+            box.l1.watch()
+        while box.l1._watchers > watching:
+            box.l1.unwatch()
+        assert (box.l1.passing == box.table[1].checked) is (watching == 0)
+        box.l1.apply(LogRecord("t", b"other"))
+        box.l1.flush(Lease(0.0))
+        assert box.l1.check(box.table[1], 0.0)
+        assert (box.l1.passing == box.l1.counter) is (watching == 0)
+
+
 def test_a_tag_that_nobody_holds_costs_nothing():
     """Cells vanish with the last entry that names them."""
     box = Box()
