@@ -130,7 +130,7 @@ async def test_a_call_that_is_named_twice_has_its_highest_priority(manual_clock)
     """
     cache, loads = alone(manual_clock), []
 
-    @cache.cached(key="thing")
+    @cache.cached(key="thing", jitter=0.0)
     async def thing(number: int) -> int:
         loads.append(number)
         return number
