@@ -28,6 +28,7 @@ from evercache.http.limits import Distinct, Rate
 from evercache.http.policy import Audience
 from evercache.http.query import significant_query
 from evercache.http.rules import Rule, Settings
+from evercache.http.seen import NOTHING_SEEN, Seen
 from evercache.http.since import Since
 from evercache.http.status import Forwarded, cache_status
 from evercache.http.template import fill
@@ -127,13 +128,15 @@ class Covered:
         params: Mapping[str, str],
         principal: str | None = None,
         since: Since | None = None,
+        seen: Seen = NOTHING_SEEN,
     ) -> None:
         """Answer one request: from the cache, or by *app*, whose response is stored where it may be.
 
         *params*: the fields of the path, for tags. *principal*: whose response it is, where `key_by` isn't to be asked.
-        *since*: the moment before anything was read for the answer, where some of it was read already.
+        *since*: the moment before anything was read for the answer, where some of it was read already. *seen*: what the
+        short way saw in the shared store.
         """
-        await Exchange(self, app, scope, receive, send, params, principal, since).run()
+        await Exchange(self, app, scope, receive, send, params, principal, since, seen).run()
 
     def said_of_hit(self, left: float) -> bytes:
         """`Cache-Status` of a hit that is fresh for so many seconds."""

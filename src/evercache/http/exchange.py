@@ -28,6 +28,7 @@ from evercache.http.messages import Message, Receive, Send, body_of, copied, has
 from evercache.http.policy import Audience
 from evercache.http.replies import Reply
 from evercache.http.reuse import Reuse, decide
+from evercache.http.seen import NOTHING_SEEN, Seen
 from evercache.http.since import Since
 from evercache.http.status import Forwarded, cache_status, why_forwarded
 from evercache.http.storable import request_refusal
@@ -65,6 +66,7 @@ class Exchange:
         params: Mapping[str, str],
         principal: str | None,
         since: Since | None = None,
+        seen: Seen = NOTHING_SEEN,
     ) -> None:
         self.covered = covered
         self.app = app
@@ -74,6 +76,7 @@ class Exchange:
         self.params = params
         self.principal = principal
         self.since = since
+        self.seen = seen
         self.method: str = scope["method"]
         self.fields = indexed(scope["headers"])
         self.requested = covered.clock.wall()
@@ -182,7 +185,8 @@ class Exchange:
         for _ in range(DEPTH):
             found = covered.choosy.held(covered.site, key)
             if found is None:
-                found = await self._find(key)
+                seen, self.seen = self.seen, NOTHING_SEEN
+                found = seen.found if seen.key == key else await self._find(key)
             if found.value is MISSING:
                 return key, found
             stored: Stored = found.value

@@ -8,13 +8,17 @@ answer are made once for each second. Whatever isn't plain takes the long way, w
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
+from evercache.engine.loading import MISSING
+from evercache.errors import StoreUnavailable
 from evercache.http.answer import private_fields
 from evercache.http.conditional import not_modified_fields
+from evercache.http.key import Address
 from evercache.http.messages import Message, Send
 from evercache.http.policy import Audience
+from evercache.http.seen import NOTHING_SEEN, Seen, Tagged
 
 if TYPE_CHECKING:
     from evercache.http.covered import Covered
@@ -76,22 +80,59 @@ class Fast:
         left = stored.left - (now - stored.made)  # NaN while it was never looked at
         if not (left > 0.0 and stored.plain):
             return False
-        status, body = stored.head.status, stored.body
-        if now >= stored.said_until:
-            self._say(stored, min(left, entry.fresh_until - now), now)
-        fields = stored.said.copy()  # the caller's own: middleware outside changes it
-        if tag is not None:
-            if status != 200 or (b"etag", tag) not in fields:
-                return False
-            self._counters.not_modified += 1
-            self._counters.bytes_saved += len(body)
-            status, fields, body = 304, not_modified_fields(fields), b""
+        reply = self._reply(stored, tag, min(left, entry.fresh_until - now), now)
+        if reply is None:
+            return False
         entry.hits += 1
         self._stats.hits += 1
         self._counters.hit += 1
-        await send({"type": "http.response.start", "status": status, "headers": fields})
-        await send({"type": "http.response.body", "body": body})
+        await send(reply[0])
+        await send(reply[1])
         return True
+
+    async def far(self, scope: Message, send: Send, params: Mapping[str, str], person: Person = ()) -> Seen | None:
+        """The same with the shared store, where memory has nothing. None: it has answered; else what it has seen, for
+        the long way, which needn't look again."""
+        covered = self.covered
+        key, tag = self._asked(scope, person) if covered.engine.shares else _NOWHERE
+        if key is None:
+            return NOTHING_SEEN
+        address = Address._make(key)
+        tags = (covered.resource(address.scheme, address.host, address.path), *covered.tags_of(params))
+        try:
+            found = await covered.choosy.find(covered.site, address, (Tagged(tags),))
+        except StoreUnavailable:
+            return NOTHING_SEEN
+        stored, now = found.value, self._clock()
+        if stored is MISSING or not stored.plain:
+            return Seen(address, found)
+        left = min(stored.left - stored.since(found.left, now), found.left)
+        reply = self._reply(stored, tag, left, now) if left > 0.0 else None
+        if reply is None:
+            return Seen(address, found)
+        self._stats.hits += found.source == "l1"
+        self._stats.l2_hits += found.source != "l1"
+        self._counters.hit += 1
+        await send(reply[0])
+        await send(reply[1])
+        return None
+
+    def _reply(self, stored: Stored, tag: bytes | None, left: float, now: float) -> tuple[Message, Message] | None:
+        """The messages of the answer: 304 to who has it with this *tag*; None if that isn't simple."""
+        status, body = stored.head.status, stored.body
+        if now >= stored.said_until:
+            self._say(stored, left, now)
+        fields = stored.said.copy()  # the caller's own: middleware outside changes it
+        if tag is not None:
+            if status != 200 or (b"etag", tag) not in fields:
+                return None
+            self._counters.not_modified += 1
+            self._counters.bytes_saved += len(body)
+            status, fields, body = 304, not_modified_fields(fields), b""
+        return (
+            {"type": "http.response.start", "status": status, "headers": fields},
+            {"type": "http.response.body", "body": body},
+        )
 
     def _say(self, stored: Stored, left: float, now: float) -> None:
         """Make the fields of its answers, until the age or the ttl in them is another whole second."""
@@ -101,7 +142,7 @@ class Fast:
         stored.said.append((b"cache-status", self.covered.said_of_hit(left)))
         stored.said_until = now + min(1.0 - age % 1.0, 1.0 if math.isinf(left) else left % 1.0)
 
-    def _asked(self, scope: Message, person: Person) -> tuple[Hashable, bytes | None]:
+    def _asked(self, scope: Message, person: Person) -> tuple[tuple[Any, ...] | None, bytes | None]:
         """Where the answer to a request that asks for nothing special lies, and the tag of what the client has already;
         no place for any other request."""
         known_by_server = "session" in scope or "user" in scope or "tls" in (scope.get("extensions") or ())

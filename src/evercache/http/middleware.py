@@ -134,8 +134,8 @@ class CacheMiddleware:
             await self.app(scope, receive, watched(scope, send, cache.engine, cache.workshop.secret, self.settings))
             return
         fast, params = place
-        if not await fast.hit(scope, send):
-            await fast.covered.answer(self.app, scope, receive, send, params=params)
+        if not await fast.hit(scope, send) and (seen := await fast.far(scope, send, params)) is not None:
+            await fast.covered.answer(self.app, scope, receive, send, params=params, seen=seen)
 
     def _place(self, scope: Message, path: str) -> tuple[Fast, dict[str, str]] | None:
         """The rule that covers *path*, and the fields of the path; remembered."""
