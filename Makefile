@@ -40,6 +40,7 @@ soak: SCHEDULES ?= 300000
 soak: $(VENV)/.dev  ## the simulation at length, then faults and load for a long time (SCHEDULES=300000 DURATION=10m)
 	$(NICE) $(RUN) -m tests.simulation --schedules $(SCHEDULES)
 	$(NICE) $(RUN) -m tests.soak --duration $(DURATION)
+	$(NICE) $(RUN) -m tests.support.killed 500
 
 docs: $(VENV)/.dev  ## write the generated reference pages, then check every link
 	$(RUN) tools/gen_requirements.py

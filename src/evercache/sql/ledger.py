@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from evercache.sql.names import bounded
+
 __all__ = ["Ledger"]
 
 
@@ -44,13 +46,9 @@ class Ledger:
 
     def take(self) -> list[str]:
         """Everything collected, each name once; the ledger is empty afterwards."""
-        names, self._names = list(dict.fromkeys(self._names)), []
+        names, self._names = bounded(self._names), []
         self._marks.clear()
         return names
-
-    def peek(self) -> list[str]:
-        """What `take` would give."""
-        return list(dict.fromkeys(self._names))
 
     def _cut(self, name: str) -> int | None:
         """Forget this savepoint and those within it; its position, if it is known."""

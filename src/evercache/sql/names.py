@@ -9,13 +9,20 @@ A key has a name only where its text is the same wherever it is written: integer
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
-__all__ = ["EVERYTHING", "key_text", "row_tag", "rows_tag"]
+__all__ = ["EVERYTHING", "OUTBOX_NAME", "bounded", "key_text", "row_tag", "rows_tag"]
 
 EVERYTHING = "*"
 """Stands for all tables, where a writer can't say which ones it has changed."""
+
+OUTBOX_NAME = "evercache_outbox"
+"""The table of what is still to be invalidated; also the channel of its notifications. It is no data of anybody's."""
+
+_MANY = 256
+"""More rows of one table than these, changed by one transaction, are all its rows."""
 
 
 def row_tag(table: str, *key: object) -> str:
@@ -29,6 +36,20 @@ def row_tag(table: str, *key: object) -> str:
 def rows_tag(table: str) -> str:
     """The tag of all lookups by key in one table."""
     return f"{table}:*"
+
+
+def bounded(names: Iterable[str]) -> list[str]:
+    """Each name once, in order; a table of which very many rows have changed by the tag of all its rows."""
+    found = list(dict.fromkeys(names))
+    if len(found) <= _MANY:
+        return found
+    rows = Counter(name.partition(":")[0] for name in found if ":" in name)
+    many = {table for table, count in rows.items() if count > _MANY}
+    return list(
+        dict.fromkeys(
+            rows_tag(table) if (table := name.partition(":")[0]) in many and ":" in name else name for name in found
+        )
+    )
 
 
 def key_text(key: Sequence[object]) -> str | None:

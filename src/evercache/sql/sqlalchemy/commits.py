@@ -23,6 +23,7 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.sql.elements import ReleaseSavepointClause, RollbackToSavepointClause, SavepointClause
 
 from evercache.sql.ledger import Ledger
+from evercache.sql.names import OUTBOX_NAME
 from evercache.sql.rawsql import sets_isolation
 from evercache.sql.sqlalchemy.writes import changes_of, changes_of_text, is_text
 
@@ -112,6 +113,7 @@ class Commits:
             ledger.rollback_to(element.ident)
 
     def _changed(self, connection: Connection, names: Sequence[str]) -> None:
+        names = [name for name in names if name != OUTBOX_NAME and not name.startswith(f"{OUTBOX_NAME}:")]
         if not names:
             return
         if _commits_by_itself(connection):

@@ -50,6 +50,7 @@ from evercache.sql.rawsql import written_tables
 from evercache.sql.rows import columns_of, description_of, pack, rows_of
 from evercache.sql.sqlalchemy.commits import Commits
 from evercache.sql.sqlalchemy.execute import OPTION, CachedQuery, query_of
+from evercache.sql.sqlalchemy.outbox import Outbox
 from evercache.sql.sqlalchemy.replay import Replay
 from evercache.sql.sqlalchemy.snapshot import asks_for_one_snapshot, sees_the_present
 from evercache.sql.sqlalchemy.statement import Reading, reading_of, spelled
@@ -82,6 +83,8 @@ class QueryCache:
       by hand. Nothing depends on them.
     - *database*: a name for the database in keys; by itself its URL without the password. Give one where several
       processes reach one database by different URLs, or different databases by the same one.
+    - *outbox*: write what is to be invalidated into the table `evercache_outbox`, in the same transaction
+      (`OutboxWorker`): then not even the death of this process between commit and invalidation loses it.
     - *name*: what keys begin with.
 
     Bind it where the sessionmaker is made, before the first session. `close()` takes every listener away again.
@@ -94,6 +97,7 @@ class QueryCache:
         ttl: Duration | None = None,
         row_tags: int = 16,
         database: str | None = None,
+        outbox: bool = False,
         name: str = "sql",
     ) -> None:
         self.cache = cache
@@ -109,6 +113,7 @@ class QueryCache:
         self._places: dict[str, dict[Hashable, Entry]] = {}
         self._unbind: list[tuple[Any, str, Any]] = []
         self._warned: set[str] = set()
+        self.outbox = Outbox() if outbox else None
         self.bind(*targets)
 
     def __enter__(self) -> Self:
@@ -151,7 +156,8 @@ class QueryCache:
     def _watch(self, engine: Engine) -> _Watched:
         found = self._engines.get(engine)
         if found is None:
-            commits = Commits(engine, before=self._before, after=self._committed, tables=self._tables)
+            before = self._before if self.outbox is None else self.outbox.write
+            commits = Commits(engine, before=before, after=self._committed, tables=self._tables)
             found = self._engines[engine] = _Watched(commits, Replay(engine), self._database or _identity(engine))
         return found
 
@@ -193,7 +199,8 @@ class QueryCache:
     async def _tell(self, names: Sequence[str], written: Any) -> None:
         """After a commit: whatever happens here, it is done, and nobody is to believe that it wasn't."""
         with suppress(InvalidationPending):  # on_pending="raise": it is in the journal all the same
-            await self.send(names)
+            if await self.send(names) and written and self.outbox is not None:
+                self.outbox.confirm(written)
 
     def _wait(self, work: Coroutine[Any, Any, Any]) -> Any:
         """Run *work* in the loop of the cache, and wait as this caller can wait."""
