@@ -1,11 +1,11 @@
 """The database: one engine with an owner, sessions for a request or a load, and a time that keeps its zone."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import DateTime, Dialect, MetaData, event, text
+from sqlalchemy import Connection, DateTime, Dialect, MetaData, event, text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
@@ -92,12 +92,12 @@ class Database:
         async with AsyncSession(self.engine, expire_on_commit=False) as session:
             yield session
 
-    async def create_tables(self) -> None:
-        """Every table that is not there yet."""
+    async def prepare(self, change: Callable[[Connection], None]) -> None:
+        """Makes *change* to the tables, in one transaction, and no other process at the same time."""
         async with self.engine.begin() as connection:
             # One at a time: workers that start together would all see no table and all create it.
             await connection.exec_driver_sql(_ALONE[self.kind])
-            await connection.run_sync(Base.metadata.create_all)
+            await connection.run_sync(change)
 
     async def ping(self) -> None:
         """Returns if the database answers, raises what it raised if not."""

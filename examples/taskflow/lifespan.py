@@ -12,6 +12,7 @@ from examples.taskflow import seed
 from examples.taskflow.auth import Passwords, Tokens
 from examples.taskflow.cache import cache
 from examples.taskflow.db import database
+from examples.taskflow.migrations.upgrade import upgrade
 from examples.taskflow.secret import prepare, signing_secret
 from examples.taskflow.services import Services
 from examples.taskflow.settings import Settings
@@ -27,7 +28,7 @@ def lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMana
     async def serve(app: FastAPI) -> AsyncIterator[None]:
         prepare(settings.data_dir)
         async with database.opened(settings.database_url):
-            await database.create_tables()
+            await database.prepare(upgrade)
             tokens = Tokens(signing_secret(settings.data_dir), timedelta(minutes=settings.token_minutes))
             app.state.services = services = Services(settings, database, Passwords(), tokens)
             await _fill(services)
@@ -38,6 +39,7 @@ def lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMana
     async def run(app: FastAPI) -> AsyncIterator[None]:
         # Where nobody has configured logging (uvicorn configures only its own), start and stop are said all the same.
         logging.basicConfig(level=logging.INFO, format="%(levelname)s:     %(message)s")
+        logging.getLogger("alembic").setLevel(logging.WARNING)  # at every start it says which database it found
         async with cached_lifespan(cache, serve)(app):
             yield
 

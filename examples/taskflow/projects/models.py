@@ -45,9 +45,10 @@ class Part(Base):
 
     __abstract__ = True
 
-    id: Mapped[int] = mapped_column(primary_key=True)
-    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"), index=True)
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+    # sort_order: first in every table, as one reads it.
+    id: Mapped[int] = mapped_column(primary_key=True, sort_order=-3)
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"), index=True, sort_order=-2)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now, sort_order=-1)
 
 
 class DeviceClassification(Part):
