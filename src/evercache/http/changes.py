@@ -3,43 +3,64 @@ client knows it (RFC 9111 §4.4, RFC 9875 §3)."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 from evercache.http.fields import Fields, indexed
 from evercache.http.groups import group_tag, invalidated_groups
 from evercache.http.key import host_of, is_allowed_host, resource_tag
-from evercache.http.messages import Message, Send, raw_path
+from evercache.http.messages import Message, Receive, Send, raw_path
 from evercache.http.status import Forwarded, cache_status
 from evercache.http.template import fill
-from evercache.http.unsafe import Target, invalidated_targets, is_safe
+from evercache.http.unsafe import Target, invalidated_targets
 
 if TYPE_CHECKING:
+    from evercache.cache import Cache
     from evercache.engine.engine import Engine
     from evercache.http.exchange import Exchange
     from evercache.http.rules import Settings
 
-__all__ = ["Change", "watched"]
+__all__ = ["Change", "watch"]
 
 _NAMING = frozenset({b"location", b"content-location", b"cache-group-invalidation"})
 """Fields by which the response to a change names other resources than the one that was asked for."""
 
 
-def watched(scope: Message, send: Send, engine: Engine, secret: bytes, settings: Settings) -> Send:
-    """The *send* of a request that no rule covers: its response passes as it is. But what a successful change names in
+async def watch(app: Any, scope: Message, receive: Receive, send: Send, cache: Cache, settings: Settings) -> None:
+    """Run *app* for a request that no rule covers: its response passes as it is. But what a successful change names in
     it may be covered: a form that answers elsewhere, and points at the page that it has changed."""
-    if is_safe(scope["method"]):
-        return send
+    outdated = _Outdated(cache.engine)
 
     async def sent(message: Message) -> None:
         if message["type"] == "http.response.start":
-            fields = message.get("headers", ())
-            named = any(name.lower() in _NAMING for name, _ in fields)
-            tags = _named(scope, message["status"], fields, secret, settings) if named else []
-            if tags:
-                await engine.invalidator.tags([engine.tag_id(tag) for tag in tags])
+            fields = list(message.get("headers", ()))
+            message = {**message, "headers": fields}
+            if any(name.lower() in _NAMING for name, _ in fields):
+                await outdated.drop(_named(scope, message["status"], fields, cache.workshop.secret, settings))
         await send(message)
 
-    return sent
+    try:
+        await app(scope, receive, sent)
+    finally:
+        await outdated.drop_again()
+
+
+class _Outdated:
+    """What a change has made outdated: dropped once its success is known, before the client knows it, and once more when
+    the application has returned. Many applications end their transaction after the response (a dependency that is closed
+    then); who reads between the two still reads what was, and it would be kept."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._ids: list[bytes] = []
+
+    async def drop(self, tags: Iterable[str]) -> None:
+        self._ids = [self._engine.tag_id(tag) for tag in dict.fromkeys(tags)]
+        await self.drop_again()
+
+    async def drop_again(self) -> None:
+        if self._ids:
+            await self._engine.invalidator.tags(self._ids)
 
 
 def _named(scope: Message, status: int, fields: Fields, secret: bytes, settings: Settings) -> list[str]:
@@ -65,16 +86,20 @@ class Change:
 
     def __init__(self, exchange: Exchange) -> None:
         self.exchange = exchange
+        self._outdated = _Outdated(exchange.covered.engine)
 
     async def run(self) -> None:
         exchange = self.exchange
         exchange.covered.counters.bypassed("method")
-        await exchange.app(exchange.scope, exchange.receive, self._send)
+        try:
+            await exchange.app(exchange.scope, exchange.receive, self._send)
+        finally:
+            await self._outdated.drop_again()
 
     async def _send(self, message: Message) -> None:
         exchange = self.exchange
         if message["type"] == "http.response.start":
-            fields = message.get("headers", ())
+            fields = list(message.get("headers", ()))
             await self.invalidate(message["status"], fields)
             said = cache_status(exchange.covered.settings.name, Forwarded.METHOD, forwarded_status=message["status"])
             message = {**message, "headers": exchange.reply.decorated(fields, said)}
@@ -88,5 +113,4 @@ class Change:
             return
         tags += [fill(tag, exchange.params) for tag in covered.rule.invalidates]
         covered.counters.invalidated += len(tags)
-        engine = covered.engine
-        await engine.invalidator.tags([engine.tag_id(tag) for tag in dict.fromkeys(tags)])
+        await self._outdated.drop(tags)

@@ -33,7 +33,7 @@ from evercache.http.since import Since
 from evercache.http.status import Forwarded, cache_status, why_forwarded
 from evercache.http.storable import request_refusal
 from evercache.http.stored import Stored
-from evercache.http.tee import Tee
+from evercache.http.tee import COMMIT, Tee
 from evercache.http.unsafe import Target
 from evercache.http.validate import unconditional
 from evercache.http.vary import variant_of
@@ -118,7 +118,7 @@ class Exchange:
 
     async def _prepare(self) -> str:
         """Find out who asks for what; why the cache takes no part, or nothing."""
-        covered, scope = self.covered, self.scope
+        covered = self.covered
         if not covered.engine.enabled:
             return "disabled"
         if self.policy.audience is Audience.ONE_PRINCIPAL:
@@ -126,16 +126,8 @@ class Exchange:
                 self.principal = self._principal()
             if self.principal is None:
                 return "no-principal"
-        elif self.policy.audience is Audience.ANYONE_ANONYMOUS:
-            user = scope.get("user")
-            self.credentials = credentials_of(
-                self.fields,
-                names=covered.settings.credentials,
-                harmless_cookies=covered.settings.harmless_cookies,
-                session=bool(scope.get("session")),
-                user=user is not None and bool(getattr(user, "is_authenticated", True)),
-                certificate=bool(((scope.get("extensions") or {}).get("tls") or {}).get("client_cert_name")),
-            )
+        else:
+            self.credentials = self.credentials_in(self.scope)
         self.directives = request_directives(self.fields)
         if self.method in ("QUERY", "POST"):
             self.content, self.receive = await body_of(self.receive, covered.body_limit)
@@ -144,6 +136,26 @@ class Exchange:
         elif has_content(self.fields):
             return "content"
         return ""
+
+    def credentials_in(self, scope: Message) -> tuple[str, ...]:
+        """What identifies the user, where that makes a difference."""
+        if self.policy.audience is not Audience.ANYONE_ANONYMOUS:
+            return ()
+        settings, user = self.covered.settings, scope.get("user")
+        tls = (scope.get("extensions") or {}).get("tls") or {}
+        return credentials_of(
+            self.fields,
+            names=settings.credentials,
+            harmless_cookies=settings.harmless_cookies,
+            session=bool(scope.get("session")),
+            user=user is not None and bool(getattr(user, "is_authenticated", True)),
+            certificate=bool(tls.get("client_cert_name") or tls.get("client_cert_chain")),
+        )
+
+    def credentials_after(self, scope: Message) -> tuple[str, ...]:
+        """The same once the application has answered, in its *scope*: a request without a session may have begun one (a
+        form with a token in it), and what was put around the application may have found out who asks."""
+        return self.credentials_in(scope) if "session" in scope or "user" in scope else self.credentials
 
     def _principal(self) -> str | None:
         """The user, as the rule's function knows it. One that fails costs the cache, not the request."""
@@ -273,7 +285,13 @@ class Exchange:
         """Run the application for the flight, unless it finds on its way that another process has done so."""
         lead.watch(flight)
         try:
-            if not await lead.called:
+            # Another process may be loading it; who has waited long enough for that asks the application himself.
+            patience = COMMIT if self.covered.patience is None else self.covered.patience
+            if not await within(self.covered.clock, patience, lead.called):
+                lead.give_up(Nothing.ABANDONED)
+                await self.pass_on(self.why(found), "collapse-timeout")
+                return True
+            if not lead.called.result():
                 return False
         except BaseException:
             lead.give_up(Nothing.ABANDONED)
@@ -355,9 +373,10 @@ class Exchange:
 
         async def send(message: Message) -> None:
             if message["type"] == "http.response.start":
-                await self.was_no_read(message["status"], message.get("headers", ()))
+                fields = list(message.get("headers", ()))
+                await self.was_no_read(message["status"], fields)
                 status = cache_status(name, why, forwarded_status=message["status"], detail=detail)
-                message = {**message, "headers": self.reply.decorated(message.get("headers", ()), status)}
+                message = {**message, "headers": self.reply.decorated(fields, status)}
             await self.send(message)
 
         await self.app(copied(self.scope), self.receive, send)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from evercache.core.duration import Duration, parse_seconds
 from evercache.engine.memory import Bounded
 from evercache.errors import ConfigurationError
-from evercache.http.changes import watched
+from evercache.http.changes import watch
 from evercache.http.compat import rules_of_patterns
 from evercache.http.covered import Covered
 from evercache.http.credentials import CREDENTIAL_FIELDS, NameList
@@ -25,6 +25,7 @@ from evercache.http.fast import Fast
 from evercache.http.messages import Message, Receive, Send
 from evercache.http.routes import check_application
 from evercache.http.rules import Rule, Settings
+from evercache.http.unsafe import is_safe
 from evercache.http.walk import routed_within, stands_in
 
 if TYPE_CHECKING:
@@ -130,8 +131,10 @@ class CacheMiddleware:
         except KeyError:
             place = self._place(scope, path)
         if place is None:
-            cache = self.cache
-            await self.app(scope, receive, watched(scope, send, cache.engine, cache.workshop.secret, self.settings))
+            if is_safe(scope["method"]):
+                await self.app(scope, receive, send)
+            else:
+                await watch(self.app, scope, receive, send, self.cache, self.settings)
             return
         fast, params = place
         if not await fast.hit(scope, send) and (seen := await fast.far(scope, send, params)) is not None:

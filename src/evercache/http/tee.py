@@ -41,7 +41,7 @@ from evercache.http.views import Request, Response
 if TYPE_CHECKING:
     from evercache.http.exchange import Exchange
 
-__all__ = ["Tee"]
+__all__ = ["COMMIT", "Tee"]
 
 _log = logging.getLogger("evercache.http")
 
@@ -139,8 +139,9 @@ class Tee:
         exchange, covered, policy = self.exchange, self.covered, self.exchange.policy
         read = covered.heads.read(status, fields, requested=exchange.requested, received=covered.clock.wall())
         head = read.response
-        if read.coded or exchange.credentials:
-            refusal = may_store(exchange.method, exchange.fields, fields, head, policy, exchange.credentials)
+        credentials = exchange.credentials_after(self.scope)
+        if read.coded or credentials:
+            refusal = may_store(exchange.method, exchange.fields, fields, head, policy, credentials)
         else:
             refusal = request_refusal(exchange.method, exchange.fields, policy) or read.refusal
         if refusal is not None:
@@ -343,7 +344,8 @@ class Tee:
         self._names = merged_vary(stored.names, vary_names(fields) or ())
         self._head = head
         again = self._put_away(head, stored.body, stored.etag)
-        refusal = may_store(exchange.method, exchange.fields, fields, head, policy, exchange.credentials)
+        credentials = exchange.credentials_after(self.scope)
+        refusal = may_store(exchange.method, exchange.fields, fields, head, policy, credentials)
         # What it was made of wasn't read again, so its tags are those that it had.
         why = await self._bring(again, self.found.tags, update, groups_of(update)) if refusal is None else refusal.value
         if why:

@@ -122,6 +122,27 @@ async def test_a1_files_that_the_server_sends_are_not_lost(front, extension):
         assert target == "/page" or sent
 
 
+@pytest.mark.parametrize(
+    ("method", "target", "headers"),
+    [("GET", "/page", {}), ("GET", "/page?x", {"authorization": "a"}), ("POST", "/page", {}), ("POST", "/other", {})],
+)
+async def test_a1_fields_may_be_any_iterable(front, method, target, headers):
+    """
+    A1: who looks at them on their way doesn't use them up.
+    """
+    fields = [(b"x", b"1"), (b"location", b"/page"), (b"x", b"2")]
+
+    async def app(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": (pair for pair in fields)})
+        await send({"type": "http.response.body", "body": b"page"})
+
+    client = front(app, PAGE)
+    for _ in range(2):
+        exchange = client.start(method, target, **headers)
+        await exchange.task
+        assert list(exchange.messages[0]["headers"])[:3] == fields
+
+
 # -- A2: a tee, not a bucket -------------------------------------------------------------------------------------------
 
 
@@ -443,6 +464,25 @@ async def test_a4_two_workers_fill_once_each_at_most(two_caches):
     opened.set()
     assert {(await exchange).body for exchange in waiting} == {b"page"}
     assert backend.runs <= 2
+
+
+@pytest.mark.row("FT12")
+async def test_a4_a_worker_that_hangs_holds_no_other_worker_up(two_caches, manual_clock):
+    """
+    A4: nobody waits for another process longer than for another request of his own.
+    """
+    backend = Backend()
+    one, two = (client_of(cache, backend, Rule("/page", ttl=300, collapse="3s")) for cache in two_caches)
+    opened = backend.shut()
+    waiting = [one.start("GET", "/page")]
+    await until(lambda: backend.running)
+    waiting += [two.start("GET", "/page") for _ in range(3)]
+    await manual_clock.tick(2.9)
+    assert backend.runs == 1
+    await manual_clock.tick(0.2)
+    await until(lambda: backend.running == 4)
+    opened.set()
+    assert {(await exchange).status for exchange in waiting} == {200}
 
 
 # -- A6: its place among others ----------------------------------------------------------------------------------------

@@ -131,6 +131,32 @@ async def test_h11_a_reader_that_was_overtaken_by_a_change_stores_nothing(front)
     assert (await client.get("/page")).body == b"new"
 
 
+@pytest.mark.row("S2.33", "W12", "PR1")
+@pytest.mark.parametrize("target", ["/page", "/form"])
+async def test_h11_a_change_that_is_committed_after_its_response_is_not_undone_by_a_reader(front, target):
+    """
+    H11: a transaction that ends when the response has left: a reader in between reads what was, and nobody after it.
+    """
+    version, committing = ["old"], asyncio.Event()
+
+    async def app(scope, receive, send):
+        read = version[0]
+        change = scope["method"] == "PUT"
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-location", b"/page")]})
+        await send({"type": "http.response.body", "body": read.encode()})
+        if change:
+            await committing.wait()
+            version[0] = "new"
+
+    client = front(app, PAGE)
+    changed = client.start("PUT", target)
+    await until(lambda: changed.complete)
+    assert (await client.get("/page")).body == b"old"
+    committing.set()
+    await changed
+    assert (await client.get("/page")).body == b"new"
+
+
 @pytest.mark.row("S2.33")
 async def test_h11_all_variants_and_all_audiences_go(front):
     """

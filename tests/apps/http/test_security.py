@@ -69,6 +69,7 @@ async def test_sec1_a_rule_covers_its_own_path_alone(front):
 
 SESSION = {"session": {"user": 7}}
 USER = {"user": SimpleNamespace(is_authenticated=True, display_name="ann")}
+CHAIN = {"extensions": {"tls": {"client_cert_name": None, "client_cert_chain": ("-----",)}}}
 CERTIFICATE = {"extensions": {"tls": {"client_cert_name": "CN=ann", "client_cert_chain": ["-----"]}}}
 IDENTIFIED = {
     "authorization": ({"authorization": "Bearer a"}, {}),
@@ -81,6 +82,7 @@ IDENTIFIED = {
     "session": ({}, SESSION),
     "user": ({}, USER),
     "certificate": ({}, CERTIFICATE),
+    "certificate without a name": ({}, CHAIN),
 }
 
 
@@ -101,6 +103,36 @@ async def test_sec2_who_can_be_identified_neither_fills_nor_reads_a_shared_entry
     assert (await client.ask("GET", "/page", scope=scope, **headers)).body == b"run 4"
     found = counted(client)
     assert found["bypass"].get("credentials", 0) + found["refused"].get("credentials", 0) == 3
+
+
+BEGUN = {
+    "session": lambda scope: scope["session"].update(token="t"),
+    "user": lambda scope: scope.update(user=SimpleNamespace(is_authenticated=True)),
+}
+
+
+@pytest.mark.row("S2.37", "S2.97", "W9")
+@pytest.mark.parametrize("what", BEGUN)
+async def test_sec2_who_becomes_somebody_during_the_request_shares_nothing(front, what):
+    """
+    SEC2: a form that begins a session and has its token in the page, a guard behind the cache that finds out who asks:
+    the cookie that would tell is set outside of the cache.
+    """
+    said = {}
+
+    def answer(asked):
+        BEGUN[what](asked.scope)
+        return Reply(b"token %d" % asked.number, **said)
+
+    client = front(Backend(answer), PAGE)
+    answers = [await client.ask("GET", "/page", scope={"session": {}}) for _ in range(3)]
+    assert [(answer.body, answer.hit, answer.stored) for answer in answers] == [
+        (b"token %d" % number, False, False) for number in (1, 2, 3)
+    ]
+    waiting = [client.start("GET", "/page", scope={"session": {}}) for _ in range(5)]
+    assert len({(await exchange).body for exchange in waiting}) == 5
+    said["cache_control"] = "public"
+    assert (await client.ask("GET", "/page", scope={"session": {}})).stored
 
 
 @pytest.mark.row("S2.37")
