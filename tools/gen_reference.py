@@ -28,7 +28,9 @@ PUBLIC = (
     "evercache.starlette",
     "evercache.fastapi",
     "evercache.insight",
+    "evercache.rules",
     "evercache.testing",
+    "evercache.warming",
 )
 MADE = "*Made from the source by `make docs`.*\n"
 Function = ast.FunctionDef | ast.AsyncFunctionDef

@@ -47,5 +47,6 @@ class Companions:
             companion.flushed()
 
     async def close(self) -> None:
-        for companion in self._all:
+        everybody, self._all = self._all, ()
+        for companion in everybody:
             await companion.close()

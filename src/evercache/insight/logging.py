@@ -12,7 +12,17 @@ import dataclasses
 import logging
 import re
 
-from evercache.core.events import Degraded, Event, Invalidated, LoadFailed, Recovered, ServedStale, Uncacheable
+from evercache.core.events import (
+    Degraded,
+    Event,
+    EventsPublished,
+    Invalidated,
+    LoadFailed,
+    Recovered,
+    ServedStale,
+    Uncacheable,
+    Warmed,
+)
 from evercache.engine.hooks import Observer
 
 __all__ = ["event_name", "level_of", "log_events"]
@@ -24,6 +34,8 @@ _LEVELS: dict[type[Event], int] = {
     Recovered: logging.INFO,
     Invalidated: logging.INFO,
     ServedStale: logging.INFO,
+    EventsPublished: logging.INFO,
+    Warmed: logging.INFO,
 }
 
 

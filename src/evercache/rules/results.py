@@ -34,6 +34,7 @@ class Published:
 
     @property
     def success(self) -> bool:
+        """Whether it is confirmed."""
         return self.confirmation is Confirmation.CONFIRMED
 
     def to_dict(self) -> dict[str, Any]:  # Any: numbers, texts, lists

@@ -26,7 +26,7 @@ SETTLE = 0.05
 
 
 class Background:
-    """The background work of one warmer. *rescan*: seconds between two times that the sources are asked."""
+    """The background work of one warmer, a companion of the engine. *rescan*: seconds between two times that the sources are asked."""
 
     def __init__(
         self,
@@ -58,6 +58,11 @@ class Background:
             asyncio.create_task(self.election.run(), name="evercache stands for election"),
             asyncio.create_task(self._serve(), name="evercache keeps warm"),
         )
+
+    @property
+    def alive(self) -> bool:
+        """Whether it has begun, and was not closed."""
+        return bool(self._tasks)
 
     async def close(self) -> None:
         """Stop, and leave the office to another process."""

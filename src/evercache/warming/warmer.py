@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from types import TracebackType
 from typing import Literal, Self
 
 from evercache.cache import Cache
 from evercache.core.duration import Duration, parse_seconds
-from evercache.core.protocol import LogRecord
 from evercache.errors import ConfigurationError, NotStarted
 from evercache.warming.background import Background
 from evercache.warming.budget import Budget
@@ -77,7 +76,6 @@ class Warmer:
         self._at_start = at_start
         self._on_progress = on_progress
         self._background: Background | None = None
-        self._started = False
         self._told_at = cache.clock.monotonic()
 
     # -- life --------------------------------------------------------------------------------------------------------
@@ -85,12 +83,10 @@ class Warmer:
     async def start(self) -> None:
         """Begin to work in the background. The cache has to be started. Idempotent."""
         self._demand_started()
-        if self._started:
+        if self._background is not None and self._background.alive:
             return
-        self._started = True
         if self._at_start == "wait":
             await self.run()
-        self._engine.companions.add(self)
         if self._wanted:
             self._background = Background(
                 self.plan,
@@ -101,14 +97,14 @@ class Warmer:
                 told=self._told,
                 ended=self._ended,
             )
+            self._engine.companions.add(self._background)
             self._background.begin()
 
     async def stop(self) -> None:
         """End the background work and hand it over to another process. Idempotent."""
-        self._started = False
-        self._engine.companions.remove(self)
         background, self._background = self._background, None
         if background is not None:
+            self._engine.companions.remove(background)
             await background.close()
 
     async def __aenter__(self) -> Self:
@@ -174,7 +170,11 @@ class Warmer:
         items = () if background is None or not self.elected else tuple(background.schedule)
         return {
             "plan": self.plan.name,
-            "background": "off" if background is None else "working" if self.elected else "waiting",
+            "background": "off"
+            if background is None or not background.alive
+            else "working"
+            if self.elected
+            else "waiting",
             "calls": len(items),
             "warm": sum(item.warmth.until > now for item in items),
             "slow": self._crew.slow,
@@ -221,16 +221,3 @@ class Warmer:
                 )
             )
         return result
-
-    # -- what the engine tells its companions ------------------------------------------------------------------------
-
-    def invalidated(self, records: Sequence[LogRecord]) -> None:
-        if self._background is not None:
-            self._background.invalidated(records)
-
-    def flushed(self) -> None:
-        if self._background is not None:
-            self._background.flushed()
-
-    async def close(self) -> None:
-        await self.stop()

@@ -321,8 +321,15 @@ async def test_it_ends_with_its_cache(manual_clock):
     assert warmer.elected
     await cache.stop()
     assert not warmer.elected
+    assert warmer.status()["background"] == "off"
     assert [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []
+    await cache.start()
+    await warmer.start()  # and it can begin again with it
+    await manual_clock.tick(1)
+    assert warmer.elected
     await warmer.stop()
+    await warmer.stop()
+    await cache.stop()
 
 
 async def test_a_warmer_needs_a_cache_that_is_started_here(manual_clock):
