@@ -29,7 +29,7 @@ from evercache.fastapi.begun import note_beginnings
 from evercache.fastapi.deferred import Call, Deferred, solved
 from evercache.fastapi.second import SecondRoute, endpoint_for
 from evercache.http.covered import Covered
-from evercache.http.guards import dimensions_of, reads_credentials
+from evercache.http.guards import ROUTE_MARK, dimensions_of, reads_credentials
 from evercache.http.rules import Rule, Settings, TagsOf
 from evercache.http.walk import chosen, routes_of
 
@@ -40,7 +40,6 @@ F = TypeVar("F", bound=Callable[..., Any])
 KeyBy = Callable[[Request], str | int | None]
 _CALL = "evercache_call"
 """The parameter that FastAPI fills for us. It isn't in OpenAPI: a dependency without fields of its own isn't."""
-_MARK = "_evercache_route"
 _FIELD = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)")
 
 
@@ -102,14 +101,14 @@ def cached_route(cache: Cache, *, ttl: Duration | None = None, **options: Unpack
 def check_routes(app: FastAPI) -> None:
     """Make the cached routes of *app* ready. Raises ConfigurationError for the first one that is wrong."""
     for found in routes_of(app):
-        site = getattr(found.endpoint, _MARK, None)
+        site = getattr(found.endpoint, ROUTE_MARK, None)
         if isinstance(site, _Site) and not is_bypassed(found.endpoint):
             site.prepare(found.route)
 
 
 def is_bypassed(endpoint: object) -> bool:
     """Whether *endpoint* was registered as a route without the cache that was put around it afterwards."""
-    site = getattr(endpoint, _MARK, None)
+    site = getattr(endpoint, ROUTE_MARK, None)
     return isinstance(site, _Site) and site.function is endpoint
 
 
@@ -209,10 +208,10 @@ class _Site:
     def _dressed(self, stand_in: Callable[..., Any]) -> Callable[..., Any]:
         dressed: Any = functools.update_wrapper(stand_in, self.function)
         dressed.__signature__ = _signature_with_call(self.function)
-        setattr(dressed, _MARK, self)
+        setattr(dressed, ROUTE_MARK, self)
         # On the function itself too: if a route has it, the decorator stands above that route's.
         with suppress(AttributeError, TypeError):
-            setattr(self.function, _MARK, self)
+            setattr(self.function, ROUTE_MARK, self)
         return stand_in
 
 

@@ -31,6 +31,7 @@ from evercache.http.rules import Rule, Settings
 from evercache.http.seen import NOTHING_SEEN, Seen
 from evercache.http.since import Since
 from evercache.http.status import Forwarded, cache_status
+from evercache.http.tee import LEADING
 from evercache.http.template import fill
 from evercache.http.unsafe import Target
 from evercache.http.vary import normalised
@@ -136,6 +137,10 @@ class Covered:
         *since*: the moment before anything was read for the answer, where some of it was read already. *seen*: what the
         short way saw in the shared store.
         """
+        if scope.get(LEADING) is self.engine and self.policy.shared:
+            # A middleware outside has begun to load it for this cache, under the same key: we would wait for ourselves.
+            await app(scope, receive, send)
+            return
         await Exchange(self, app, scope, receive, send, params, principal, since, seen).run()
 
     def said_of_hit(self, left: float) -> bytes:

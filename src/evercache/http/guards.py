@@ -15,7 +15,10 @@ from typing import Annotated, Any, get_args, get_origin
 from evercache.http.credentials import CREDENTIAL_FIELDS
 from evercache.http.walk import FoundRoute
 
-__all__ = ["GUARDS", "dimensions_of", "guard_of", "reads_credentials"]
+__all__ = ["GUARDS", "ROUTE_MARK", "dimensions_of", "guard_of", "reads_credentials"]
+
+ROUTE_MARK = "_evercache_route"
+"""The attribute of an endpoint that is cached by itself (`evercache.fastapi.cached_route`)."""
 
 GUARDS = (
     "get_current_*", "current_user", "current_*_user", "require_*", "requires", "requires_*", "verify_*", "check_*_access",

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
 
 from evercache.errors import ConfigurationError
-from evercache.http.guards import GUARDS, guard_of
+from evercache.http.guards import GUARDS, ROUTE_MARK, guard_of
 from evercache.http.rules import Rule
 from evercache.http.walk import FoundRoute, layers, routed, router_of, routes_of
 
@@ -26,7 +26,7 @@ def check_application(app: object, rules: Sequence[Rule], middleware: object) ->
     - The cache stands inside CORS, for what it stores must not depend on who asked first; outside of compression.
     - A rule covers a guarded route only with `skip_dependencies=True`: cached answers are sent before guards run.
       What guards are called: `guards.GUARDS`, and the *middleware*'s `security_names`.
-    - No rule covers a route of the cache itself.
+    - No rule covers a route of the cache itself, or one that is cached by itself.
     - Every rule covers a route. What is mounted and can't be looked into may have any; so may an *app* without routes.
     """
     _check_place(app, middleware)
@@ -107,6 +107,11 @@ def _check_covered(rule: Rule, route: FoundRoute, guards: Sequence[str]) -> None
         raise ConfigurationError(
             f"Rule({rule.path!r}) covers {route.path}, a route of the cache itself. Its answers are never cached: take it "
             "out of the rule."
+        )
+    if hasattr(route.endpoint, ROUTE_MARK):
+        raise ConfigurationError(
+            f"Rule({rule.path!r}) covers {route.path}, which cached_route caches behind its guards: what is kept outside "
+            "as well would be answered without them, and for whomever. Take it out of the rule, or the decorator off."
         )
     stored = not route.methods or not route.methods.isdisjoint(rule.methods)
     guard = guard_of(route, guards) if stored and not rule.skip_dependencies else None

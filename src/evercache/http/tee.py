@@ -51,6 +51,9 @@ COMMIT = 0.25
 KEPT_FOR_VALIDATION = 86_400.0
 """Seconds after its freshness for which a response is kept that the application may confirm."""
 
+LEADING = "evercache.leading"
+"""The cache that a response is being fetched for, in the scope of the application that makes it."""
+
 _FAILURES = frozenset({500, 502, 503, 504})
 _UNREACHABLE = frozenset({502, 503, 504})
 
@@ -85,6 +88,7 @@ class Tee:
         else:
             fields = unconditional(exchange.fields)
         self.scope = copied(exchange.scope, fields)
+        self.scope[LEADING] = exchange.covered.engine
         self.mode = _Mode.WAITING
         self._start: Message = {}
         self._head: StoredResponse | None = None

@@ -5,13 +5,14 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 import pytest
-from fastapi import Depends, FastAPI
+from fastapi import Depends, FastAPI, Response
 
 from evercache import Cache
 from evercache.core.protocol import Tags
 from evercache.engine.invalidation import Confirmation
 from evercache.fastapi import cached_route, lifespan
 from evercache.fastapi.route import check_routes
+from evercache.http import CacheMiddleware
 from evercache.stores.local import MemoryStore
 from evercache.testing.chaos import ChaosStore, in_order, only
 from evercache.testing.clock import ManualClock
@@ -226,3 +227,27 @@ async def test_only_our_lifespan_lets_the_first_response_be_kept(manual_clock: M
         [(False, "first-request"), (False, None), (True, None)],
         [(False, None), (True, None), (True, None)],
     ]
+
+
+async def test_within_a_middleware_that_keeps_it_the_outer_one_does(workers: tuple[Cache, Cache]) -> None:
+    """
+    The middleware and the route have the same key in the same cache: the inner one doesn't wait for the outer one.
+    """
+    cache, _ = workers
+    app = FastAPI()
+
+    @app.get("/it")
+    @cached_route(cache, ttl=60)
+    async def it(response: Response) -> int:
+        response.headers["Cache-Control"] = "max-age=60"
+        return 1
+
+    check_routes(app)
+    client = Client(CacheMiddleware(app, cache=cache, respect_origin=True))
+    miss, hit = await client.get("/it"), await client.get("/it")
+    assert (miss.stored, len(miss.fields("cache-status")), hit.hit, len(hit.fields("cache-status"))) == (
+        True,
+        1,
+        True,
+        1,
+    )

@@ -15,8 +15,9 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import PlainTextResponse
 from starlette.routing import Host, Mount, Route, Router, WebSocketRoute
 
+from evercache import Cache
 from evercache.errors import ConfigurationError
-from evercache.fastapi import get_cache
+from evercache.fastapi import cached_route, get_cache
 from evercache.http.guards import guard_of
 from evercache.http.routes import check_application, routed
 from evercache.http.rules import Rule
@@ -238,6 +239,17 @@ def test_sec14_a_route_of_the_cache_itself_is_never_covered() -> None:
     app.add_api_route("/cache/health", get_cache, response_model=None)
     assert "a route of the cache itself" in refused(app, Rule("/cache/health", ttl=60, skip_dependencies=True))
     assert "a route of the cache itself" in refused(app, Rule("/cache", ttl=60, prefix=True))
+
+
+def test_a_route_that_is_cached_by_itself_is_not_covered_as_well() -> None:
+    """
+    SEC4: outside, its responses would be answered without its guards, and one user's to another.
+    """
+    app = FastAPI()
+    app.add_api_route("/mine", cached_route(Cache(environ={}), ttl=60, key_by=lambda request: "ann")(page))
+    assert "'/mine') covers /mine, which cached_route caches" in refused(
+        app, Rule("/mine", ttl=60, skip_dependencies=True)
+    )
 
 
 # -- the order of middleware -------------------------------------------------------------------------------------------
