@@ -12,12 +12,13 @@ Key   Nobody ever gets the value of another key.
 Parts All of this holds for the values that a value was made of, as far as their tags go; a pattern or the namespace that
       names both counts for both. Only a value that was not stored may be as old as L1 may be (PR2), and made of what was
       stale.
-Built What is stored was not made of anything older than an invalidation (of its key, too) that was confirmed before the
-      load began, whatever L1 had heard of.
+Built What is stored was not made of anything older than an invalidation that was confirmed before the load began, whatever
+      L1 had heard of. (Keys count for what it was made of itself: what that was made of may stay, if its tags do.)
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -97,7 +98,7 @@ class History:
             law = self._broken(call, start, start_ms, proc, value, l1=l1)
             if law:
                 raise Violation(f"{law}: the read of {proc.name} began at {start} and got {value} in spite of {call}")
-        for part in value.parts:
+        for part in parts_of(value):
             self._judge_part(start, start_ms, proc, value, part, l1=l1 or not built, stale=stale or not built)
             if built:
                 self._judge_built(value, part)
@@ -116,7 +117,7 @@ class History:
         for call in self.invalidations:
             if part.began >= call.called or call.l2 or call.confirmed is None or call.confirmed >= value.began:
                 continue
-            if part.key in call.keys or call.tag in part.tags:
+            if (part.key in call.keys and part in value.parts) or call.tag in part.tags:
                 raise Violation(f"Built: {value} was made of a value older than {call}")
 
     def _broken(self, call: Invalidation, start: int, start_ms: int, proc: Any, value: Value, *, l1: bool) -> str:
@@ -132,3 +133,10 @@ class History:
         if call.l2:
             return ""
         return "PR2" if call.confirmed_at + self.delta <= start_ms else ""
+
+
+def parts_of(value: Value) -> Iterator[Value]:
+    """What a value was made of, on all levels."""
+    for part in value.parts:
+        yield part
+        yield from parts_of(part)

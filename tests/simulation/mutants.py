@@ -29,6 +29,7 @@ from tests.simulation.broken.l1 import (
 )
 from tests.simulation.broken.made import (
     AskedFromBegin,
+    OnlyHitsLag,
     OnlyLateTagsAsked,
     PatternsUnasked,
     TagsStayBehind,
@@ -138,6 +139,7 @@ def _mutants() -> Iterator[tuple[str, type, Mix, Kit]]:
     for broken in (OnlyLateTagsAsked, PatternsUnasked):
         yield "partition", broken, late_ears, own
     yield "process", TagsStayBehind, NESTED, own
+    yield "process", OnlyHitsLag, late_ears, own
 
     yield "reader", LeaseFromReply, replace(WITH_L1, lag=0.3), own
     for broken in (NoAnchor, ReopenedWithoutFlush):

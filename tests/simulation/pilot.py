@@ -19,11 +19,11 @@ Flow = Generator[Any, Any, Any]
 
 
 class Part(NamedTuple):
-    """What a read has brought: the value, and whether it is stale, and whether it came from L1."""
+    """What a read has brought: the value, whether it is stale, and what of it may lag behind, as L1 may."""
 
     value: Value
     stale: bool
-    l1: bool
+    near: tuple[bytes, ...] = ()
 
 
 class Pilot:
@@ -79,7 +79,7 @@ class Pilot:
         for inner in world.inner(key):
             part = yield from self.read(inner)
             if part is None:
-                return Failed(LookupError("what it is made of could not be read"))
+                return Failed(LookupError("what it is made of could not be read"))  # nobody here catches it
             parts.append(part)
         chance = dice()
         if chance < 0.02:
@@ -99,9 +99,9 @@ class Pilot:
         ids = {tag for part in parts for tag in part.value.tags}
         loaded.tags = loaded.named = tuple(sorted(ids.union(loaded.tags)))
         loaded.value.tags = tuple(sorted(ids.union(loaded.value.tags)))
-        near = {part.value.key for part in parts if part.l1}
+        near = {id for part in parts for id in part.near}
         loaded.near = tuple(sorted(ids | near)) if near else ()
-        loaded.skip = any(part.stale for part in parts)
+        loaded.stale = loaded.skip = any(part.stale for part in parts)
         return loaded
 
     def encode(self, key: Key, loaded: Loaded) -> tuple[Record, int | None]:

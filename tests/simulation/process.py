@@ -89,7 +89,7 @@ class Process(Writer):
             if world.trace is not None:
                 world.trace.append(f"{world.tick:5} {world.now:6} ms  {self.name} hits L1: {entry.value}")
             world.history.judge(start, start_ms, self, key.id, entry.value, l1=True, stale=False)
-            return Part(entry.value, stale=False, l1=True)
+            return Part(entry.value, stale=False, near=(key.id,))
         arrival = self.ticks.next()
         strangers = 0
         while True:
@@ -125,7 +125,12 @@ class Process(Writer):
             value = Value(value.key, extra.began, tuple({*value.tags, *extra.tags}), parts=extra.parts)
         built = landing.source == "l2" or flight.proved
         self.world.history.judge(start, start_ms, self, key, value, l1=False, stale=stale, built=built)
-        return Part(value, stale, l1=False)
+        return Part(value, stale or (extra is not None and extra.stale), self.lagging(flight))
+
+    def lagging(self, flight: Flight) -> tuple[bytes, ...]:
+        """What a value that was loaded, and not stored, has of L1."""
+        landing = flight.landing
+        return landing.extra.near if landing.extra is not None and landing.record is None else ()
 
     def take_off(self, key: Key, *, joinable: bool = True, behind: bool = False, force: bool = False) -> Flight:
         """A new flight for *key*, on its way. *behind*: a reload behind a stale answer; it waits for nobody."""

@@ -162,6 +162,9 @@ class World(Faults):
         if self.mix.nested:
             self.keys.append(Key(b"k2", "pages:0"))
             self.declared[b"k2"] = (b"t2",) if self.dice() < 0.7 else (b"t0", b"t2")
+            if self.dice() < 0.5:
+                self.keys.append(Key(b"k3", "books:0"))
+                self.declared[b"k3"] = ()
         self.texts = {key.id: key.text for key in self.keys}
 
     def _people(self, process: Process) -> None:
@@ -196,13 +199,13 @@ class World(Faults):
 
     def inner(self, key: Key) -> list[Key]:
         """What the value of *key* is made of this time."""
-        if key.id != b"k2":
+        if key.id < b"k2":
             return []
-        return [inner for inner in self.keys[:-1] if self.dice() < 0.8]
+        return [inner for inner in self.keys if inner.id < key.id and self.dice() < 0.8]
 
     def _any_command(self) -> Command[Any]:
         key, chance = self._any_key(), self.dice()
-        tags = self.declared[key.id]
+        tags = self.declared[key.id] or (b"t0",)
         tag = tags[int(self.dice() * len(tags))]
         if self.mix.late_tags and self.dice() < 0.5:
             tag = b"d0" if self.dice() < 0.7 else b"d1"

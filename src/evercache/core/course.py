@@ -38,7 +38,7 @@ class Loaded:
     """What a loader said. *ttl* and *tags* are what it added inside; *skip* serves without storing; *keep* says that
     the stale value still holds. *seconds*: how long it took; *spare_for*: how long after its ttl the value is kept, where
     the policy doesn't say it for all. *near*: ids of tags and keys of what it has made the value of, if any of that came
-    from this process's memory, which may not have heard of everything yet."""
+    from this process's memory, which may not have heard of everything yet; *stale*: something of it was stale."""
 
     value: Any
     seconds: float = 0.0
@@ -48,15 +48,19 @@ class Loaded:
     skip: bool = False
     keep: bool = False
     near: tuple[bytes, ...] = ()
+    stale: bool = False
 
 
 @dataclass(slots=True)
 class Failed:
-    """The loader raised. With `cache_as`, this exception is cached instead (negative caching). *tags*: as in `Loaded`."""
+    """The loader raised. With `cache_as`, this exception is cached instead (negative caching). The others as in `Loaded`:
+    an error was made of what was read, too."""
 
     error: BaseException
     cache_as: Loaded | None = None
     tags: tuple[bytes, ...] = ()
+    near: tuple[bytes, ...] = ()
+    stale: bool = False
 
 
 @dataclass(slots=True)
@@ -319,7 +323,7 @@ class Course:
         if isinstance(loaded, Failed):
             if loaded.cache_as is None:
                 yield from self._release(ask, begun)
-                return Landing(error=loaded.error, source="load", cause=ticket.cause, tags=loaded.tags)
+                return Landing(error=loaded.error, source="load", cause=ticket.cause, extra=loaded)
             loaded = loaded.cache_as
         if loaded.keep and spare is not None:
             loaded.value = spare.value

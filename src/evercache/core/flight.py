@@ -65,7 +65,7 @@ class Landing:
     tags: tuple[bytes, ...] = ()
     trace: TracebackType | None = None
     taken: bool = False
-    extra: Any = None  # what the loader said beside the value (`engine.loading.Loaded`)
+    extra: Any = None  # what the loader said beside the value or the error (`core.course.Loaded`, `Failed`)
 
 
 @dataclass(slots=True, eq=False)

@@ -21,6 +21,7 @@ from evercache.engine.engine import Engine
 from evercache.engine.gate import lent
 from evercache.engine.invalidation import Confirmation
 from evercache.engine.loading import MISSING, current
+from evercache.engine.recording import current_recorder
 from evercache.engine.site import Arguments, Site
 from evercache.errors import ConfigurationError
 
@@ -199,7 +200,7 @@ class Batch:
         self._sleep = engine.clock.sleep
         self._spawn = airfield.spawn
         self._gate = airfield.gate
-        self._recording = engine.recording
+        self._engine = engine
         self._asked: dict[Any, asyncio.Future[Any]] = {}
         self._alarm: asyncio.Task[None] | None = None
 
@@ -213,7 +214,9 @@ class Batch:
             self._alarm = self._spawn(self._late(), "waits for more of a batch")
         async with lent():  # the batch takes one turn for all of them
             value, made_of = await future
-        current().carry(made_of.tags, made_of.near)  # what the one load has read, each of its values is made of
+        if (recorder := current_recorder(self._engine)) is not None:
+            # What the one load has read, each of its values is made of.
+            recorder.note(made_of.tags, stale=made_of.stale, near=made_of.near)
         if value is MISSING:
             current().skip()
         return value
@@ -240,7 +243,7 @@ class Batch:
     async def _run(self, asked: dict[Any, asyncio.Future[Any]]) -> None:
         try:
             async with self._gate.turn():
-                with self._recording() as recorder:
+                with self._engine.recording() as recorder:
                     returned = await self._load_many(list(asked))
             if not isinstance(returned, Mapping):
                 raise ConfigurationError(f"load_many returned a {type(returned).__name__}; return a mapping by id.")

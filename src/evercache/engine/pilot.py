@@ -186,7 +186,7 @@ class Pilot:
         context.carry(recorder.tags, recorder.near)
         loaded = context.loaded(value, seconds, self.engine.tag_id)
         if recorder.stale:
-            loaded.ttl = 0.0
+            loaded.stale, loaded.ttl = True, 0.0
             loaded.skip = loaded.skip or not (loaded.spare_for or self.site.policy.spare_for)
         return loaded
 
@@ -201,10 +201,10 @@ class Pilot:
         said = self._said(context, recorder, CachedError(error), seconds)
         ttl = site.policy.negative_for(error)
         if ttl is None:
-            return Failed(error, tags=said.tags)
+            return Failed(error, None, said.tags, said.near, said.stale)
         site.stats.negative += 1
         said.ttl, said.keep, said.skip = ttl, False, recorder.stale
-        return Failed(error, said, said.tags)
+        return Failed(error, said)
 
     # -- values --------------------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ board the flight of this key, or start one (`engine.departures`); wait (`engine.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Hashable, Iterable
+from collections.abc import Coroutine, Hashable
 from typing import Any
 
 from evercache.core.course import Loaded
@@ -284,7 +284,7 @@ class Reader:
         site.stats.hits += 1
         recorder = current_recorder(self.engine)
         if recorder is not None:
-            recorder.note(tags_of(entry), near=entry.id)
+            recorder.note(tags_of(entry), near=() if entry.id is None else (entry.id,))
         return entry
 
     def _note(self, site: Site, key: Hashable, arguments: Arguments, landing: Landing) -> None:
@@ -292,14 +292,19 @@ class Reader:
         recorder = current_recorder(self.engine)
         if recorder is None:
             return
-        request, engine, record = site.request(key, arguments), self.engine, landing.record
-        if record is not None:
-            tags: Iterable[bytes] = record.tags
-        else:
-            late = () if landing.extra is None else landing.extra.tags
-            tags = {*map(engine.tag_id, request.tags), *landing.tags, *late}
-        near = request.key.id if landing.source == "l1" else None
-        recorder.note(tags, stale=landing.stale, near=near)
+        said, record = landing.extra, landing.record
+        stale = landing.stale or (said is not None and said.stale)
+        if record is not None:  # found, or stored: it is as young as the store says
+            recorder.note(record.tags, stale=stale)
+            return
+        request = site.request(key, arguments)
+        tags = {*map(self.engine.tag_id, request.tags), *landing.tags}
+        if landing.source == "l1":
+            recorder.note(tags, stale=stale, near=(request.key.id,))
+        elif said is None:
+            recorder.note(tags, stale=stale)
+        else:  # not stored: what it has of this process's memory may lag behind
+            recorder.note(tags.union(said.tags), stale=stale, near=said.near)
 
     async def _uncached(self, site: Site, key: Hashable, arguments: Arguments) -> Any:
         if recording_here() is not None:

@@ -70,15 +70,14 @@ class Recorder:
         if self._token is not None:
             _recorder.reset(self._token)
 
-    def note(self, ids: Iterable[bytes], *, stale: bool = False, near: bytes | None = None) -> None:
-        """Add tags to whatever is being built here, and around here. *near*: the key of a value from memory."""
+    def note(self, ids: Iterable[bytes], *, stale: bool = False, near: Iterable[bytes] = ()) -> None:
+        """Add tags to whatever is being built here, and around here. *near*: keys of values from memory."""
         recorder: Recorder | None = self
         while recorder is not None:
             if recorder._open and recorder._engine is self._engine:
                 recorder.tags.update(ids)
+                recorder.near.update(near)
                 recorder.stale = recorder.stale or stale
-                if near is not None:
-                    recorder.near.add(near)
             recorder = recorder._outer
 
     def of(self, engine: Recorded) -> Recorder | None:

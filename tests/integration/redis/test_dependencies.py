@@ -141,6 +141,54 @@ async def test_what_a_lagging_process_builds_of_its_memory_is_not_stored(redis_u
         assert await second(1) == 1
 
 
+@pytest.mark.row("PR1", "PR2", "S2.50")
+@pytest.mark.parametrize("error", [False, True], ids=["value", "error"])
+async def test_what_was_loaded_and_not_stored_is_as_old_for_who_builds_of_it(redis_url, redis_namespace, error):
+    """
+    The function in the middle reads the lagging memory, so that its value (or its error) isn't stored. Who made something
+    of that in the same moment has read nothing from memory itself, and may not store it either.
+    """
+    version, loads = 0, 0
+
+    def on(cache: Cache) -> Any:
+        @cache.cached(key="inner", tags=["row"], ttl="1h")
+        async def inner() -> int:
+            return version
+
+        @cache.cached(key="middle", ttl="1h")
+        async def middle() -> int:
+            value = await inner()
+            if error:
+                raise LookupError(value)
+            return value
+
+        @cache.cached(key="outer", ttl="1h")
+        async def outer() -> int:
+            nonlocal loads
+            loads += 1
+            try:
+                return await middle()
+            except LookupError as raised:
+                return int(raised.args[0])
+
+        return inner, outer
+
+    async with (
+        opened_cache(redis_url, redis_namespace) as (one, _),
+        lagging(redis_url, redis_namespace) as (two, store),
+    ):
+        (_, first), (near, second) = on(one), on(two)
+        await near()
+        store.hold()
+        version = 1
+        await one.invalidate_tags("row")
+        await until(lambda: bool(store.kept))
+        assert [await second(), await second(), loads] == [0, 0, 2]
+        assert await first() == 1
+        store.let_go()
+        assert await second() == 1
+
+
 @pytest.mark.row("S2.50")
 async def test_a_process_that_has_heard_of_everything_stores_what_it_builds_of_its_memory(redis_url, redis_namespace):
     """

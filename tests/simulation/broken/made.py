@@ -6,11 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 from evercache.core.course import Course
+from evercache.core.flight import Flight
 from evercache.core.protocol import Begun, Tags
 from evercache.stores.memory import Partition
 from tests.simulation.process import Process
 
-__all__ = ["AskedFromBegin", "OnlyLateTagsAsked", "PatternsUnasked", "TagsStayBehind"]
+__all__ = ["AskedFromBegin", "OnlyHitsLag", "OnlyLateTagsAsked", "PatternsUnasked", "TagsStayBehind"]
 
 
 class AskedFromBegin(Course):
@@ -42,6 +43,13 @@ class PatternsUnasked(Partition):
             return super().tags(command)
         finally:
             self.asking = False
+
+
+class OnlyHitsLag(Process):
+    """What was loaded inside, and not stored, counts as young, whatever it was made of."""
+
+    def lagging(self, flight: Flight) -> tuple[bytes, ...]:
+        return ()
 
 
 class TagsStayBehind(Process):

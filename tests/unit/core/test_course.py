@@ -286,7 +286,7 @@ def test_what_was_read_before_a_load_failed_is_known(stage):
     An error is an answer of what was read, too: whoever makes something of it depends on the same.
     """
     _, landing = stage.fly(stage.ask(), Failed(LookupError("no such row"), tags=(b"late",)))
-    assert landing.tags == (b"late",)
+    assert landing.extra.tags == (b"late",)
 
 
 def test_other_tags_and_schemas_are_misses(stage):

@@ -312,7 +312,7 @@ async def test_what_is_made_of_a_stale_value_is_stale_itself(kind):
     Otherwise an old value would live on in a new one for a whole ttl. Where the function has no room for stale values,
     it is served and not stored.
     """
-    version, loads = 0, {"strict": 0, "lenient": 0}
+    version, loads = 0, {"strict": 0, "far": 0, "batch": 0, "lenient": 0}
     async with cache_of(kind) as cache:
 
         @cache.cached(key="rates", ttl="1h", fail_safe="1d", tags=["rates"])
@@ -326,6 +326,19 @@ async def test_what_is_made_of_a_stale_value_is_stale_itself(kind):
             loads["strict"] += 1
             return await rates()
 
+        @cache.cached(key="between", ttl="1h")
+        async def between() -> int:
+            return await rates()
+
+        @cache.cached(key="far", ttl="1h")
+        async def far() -> int:
+            loads["far"] += 1
+            return await between()
+
+        async def load_many(numbers: list[int]) -> dict[int, int]:
+            loads["batch"] += 1
+            return {number: await rates() for number in numbers}
+
         @cache.cached(key="lenient", ttl="1h", stale_for="1d")
         async def lenient() -> int:
             loads["lenient"] += 1
@@ -335,14 +348,16 @@ async def test_what_is_made_of_a_stale_value_is_stale_itself(kind):
         await cache.expire_tags("rates")
         version = 1
         assert [await strict(), await strict(), await lenient()] == [0, 0, 0]
-        assert loads == {"strict": 2, "lenient": 1}
+        assert [await far(), await far()] == [0, 0]
+        assert [await cache.get_many_or_load("batch", [1], load_many) for _ in range(2)] == [{1: 0}] * 2
+        assert loads == {"strict": 2, "far": 2, "batch": 2, "lenient": 1}
         assert await lenient() == 0
         while loads["lenient"] < 2:  # a stale value is loaded anew behind its answer
             await asyncio.sleep(0)
         version = 2
         assert await rates.refresh() == 2
-        assert [await strict(), await strict()] == [2, 2]
-        assert loads["strict"] == 3
+        assert [await strict(), await strict(), await far(), await far()] == [2] * 4
+        assert (loads["strict"], loads["far"]) == (3, 3)
         while await lenient() == 0:
             await asyncio.sleep(0)
 
