@@ -246,8 +246,10 @@ class QueryCache:
             return False
         if _autoflushes(state) and _pending(session):
             session.flush()  # SQLAlchemy would do so after this event; it decides whether this transaction has written
-        if asks_for_one_snapshot(bind) or bind.dialect.default_isolation_level is None:
+        if asks_for_one_snapshot(bind):
             return False
+        if getattr(bind.dialect, "default_isolation_level", None) is None:
+            session.connection(bind_arguments=state.bind_arguments)  # the first one tells the dialect what it talks to
         connection = bind if isinstance(bind, Connection) else self._enlisted.get(session, {}).get(bind)
         if connection is None:
             return True

@@ -47,5 +47,5 @@ def _level(bind: Engine | Connection, *, said: bool) -> str:
     dialect = bind.dialect
     level: Any = bind.get_execution_options().get("isolation_level") or dialect._on_connect_isolation_level
     if level is None and not said:
-        level = dialect.default_isolation_level
+        level = getattr(dialect, "default_isolation_level", None)
     return str(level or "").replace("_", " ").upper()
