@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import Annotated
 
@@ -915,6 +916,50 @@ async def stored_in(server, namespace):
 
     await until(look)
     return found
+
+
+@pytest.mark.row("S2.97")
+async def test_sec14_nothing_that_is_logged_counted_or_said_has_a_secret_in_it(front, cache, caplog, manual_clock):
+    """
+    SEC14: tokens, cookies, users, queries and bodies, while everything fails that can: functions of rules, the
+    application, validation.
+    """
+    caplog.set_level("DEBUG")
+
+    def failing(*given):
+        raise KeyError("gone")
+
+    canary = {"authorization": "Bearer canary", "cookie": "s=canary", "x_tenant": "canary", "if_none_match": '"canary"'}
+    scope = {"user": SimpleNamespace(is_authenticated=True, name="canary")}
+    rules = [
+        Rule("/user", ttl=10, key_by=by_user, tags=["user:1"], stale_if_error=60),
+        Rule("/key", ttl=10, key_by=failing),
+        Rule("/tags", ttl=10, audience="public", tags=failing),
+        Rule("/page", ttl=10, audience="public", dimensions=["x-tenant"], stale_if_error=60, methods=("GET", "QUERY")),
+    ]
+    backend = Backend()
+    client = front(backend, *rules)
+    for answer in (
+        Reply(set_cookie="canary"),
+        Reply(etag='"canary"'),
+        Reply(cache_control="private"),
+        ConnectionError("away"),
+    ):
+        backend.answer = answer
+        for rule in rules:
+            for method in ("GET", "QUERY", "PUT"):
+                with suppress(ConnectionError):
+                    await client.ask(
+                        method,
+                        f"{rule.path}?token=canary",
+                        b"" if method == "GET" else b"canary",
+                        scope=scope,
+                        **canary,
+                    )
+        manual_clock.advance(20)
+    assert caplog.records
+    assert "canary" not in caplog.text
+    assert "canary" not in repr((client.app.statistics(), cache.statistics(), cache.health()))
 
 
 # -- the same through a real application -------------------------------------------------------------------------------
