@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from evercache.cache import Cache
 from evercache.decorators.cached import Cached
-from evercache.fastapi.route import is_bypassed
-from evercache.http.guards import reads_credentials
+from evercache.fastapi.route import is_bypassed, is_public
+from evercache.http.guards import guarded_parameters, reads_credentials
 from evercache.http.walk import routes_of
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ __all__ = ["RouteAdvice", "look_at_routes"]
 
 @dataclass(frozen=True, slots=True)
 class RouteAdvice:
-    """What is wrong with the caching of a route. Codes: `route.bypassed`, `route.credentials`."""
+    """What is wrong with the caching of a route. Codes: `route.bypassed`, `route.credentials`, `route.personal`."""
 
     code: str
     path: str
@@ -41,6 +41,15 @@ def look_at_routes(app: FastAPI, cache: Cache) -> Iterable[RouteAdvice]:
                 route.path,
                 "the cache decorator stands above the route's own, so the route was registered without it and is never "
                 "cached. Put @cached and @cached_route below @app.get(...).",
+            )
+        given = ", ".join(guarded_parameters(route)) if is_public(route.endpoint) else ""
+        if given:
+            yield RouteAdvice(
+                "route.personal",
+                route.path,
+                f"this cached route has one response for everybody, and its function is given {given} by a guard: if the "
+                "response shows anything of it, everybody sees the first caller's. Choose key_by='...', or let the guard "
+                "stand in dependencies=[...] of the route.",
             )
         made = cached.get(route.endpoint)
         if made is not None and reads_credentials(route.dependant) and not _keyed_by_identity(made):

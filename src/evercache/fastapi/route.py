@@ -24,6 +24,7 @@ from starlette.requests import Request
 
 from evercache.cache import Cache
 from evercache.core.duration import Duration
+from evercache.decorators.parameters import signature_of
 from evercache.errors import ConfigurationError
 from evercache.fastapi.begun import note_beginnings
 from evercache.fastapi.deferred import Call, Deferred, solved
@@ -33,7 +34,7 @@ from evercache.http.guards import ROUTE_MARK, dimensions_of, reads_credentials
 from evercache.http.rules import Rule, Settings, TagsOf
 from evercache.http.walk import chosen, routes_of
 
-__all__ = ["RouteOptions", "cached_route", "check_routes", "is_bypassed"]
+__all__ = ["RouteOptions", "cached_route", "check_routes", "is_bypassed", "is_public"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -106,6 +107,12 @@ def check_routes(app: FastAPI) -> None:
             site.prepare(found.route)
 
 
+def is_public(endpoint: object) -> bool:
+    """Whether *endpoint* is a cached one, with one response for everybody."""
+    site = getattr(endpoint, ROUTE_MARK, None)
+    return isinstance(site, _Site) and site.options.get("audience") == "public"
+
+
 def is_bypassed(endpoint: object) -> bool:
     """Whether *endpoint* was registered as a route without the cache that was put around it afterwards."""
     site = getattr(endpoint, ROUTE_MARK, None)
@@ -120,7 +127,7 @@ class _Site:
         self.function = function
         self.where = f"{function.__module__}.{getattr(function, '__qualname__', function)}"
         self.is_async = _is_async(function)
-        _refuse_generators(function, self.where)
+        _refuse(function, self.where)
         self.key_by: KeyBy | str | None = options.pop("key_by", None)
         self.undecided = "audience" not in options and self.key_by is None
         self.options = options
@@ -256,7 +263,10 @@ def _is_async(function: Callable[..., Any]) -> bool:
     return inspect.iscoroutinefunction(inner) or inspect.iscoroutinefunction(type(inner).__call__)
 
 
-def _refuse_generators(function: Callable[..., Any], where: str) -> None:
+def _refuse(function: Callable[..., Any], where: str) -> None:
+    already = getattr(function, ROUTE_MARK, None)
+    if isinstance(already, _Site) and already.function is not function:
+        raise ConfigurationError(f"cached_route on {where}: it is cached already; leave one of the two decorators.")
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise ConfigurationError(
             f"cached_route on {where}: it yields, and a stream has no end that could be stored. Return a response, or "
@@ -269,7 +279,7 @@ def _signature_with_call(function: Callable[..., Any]) -> inspect.Signature:
     try:
         signature = inspect.signature(function, eval_str=True)
     except NameError:
-        signature = inspect.signature(function)
+        signature = signature_of(function)
     ours = inspect.Parameter(_CALL, inspect.Parameter.KEYWORD_ONLY, annotation=Annotated[Call, Depends(solved)])
     given = list(signature.parameters.values())
     at = next((i for i, parameter in enumerate(given) if parameter.kind is parameter.VAR_KEYWORD), len(given))

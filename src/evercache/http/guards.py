@@ -15,7 +15,7 @@ from typing import Annotated, Any, get_args, get_origin
 from evercache.http.credentials import CREDENTIAL_FIELDS
 from evercache.http.walk import FoundRoute
 
-__all__ = ["GUARDS", "ROUTE_MARK", "dimensions_of", "guard_of", "reads_credentials"]
+__all__ = ["GUARDS", "ROUTE_MARK", "dimensions_of", "guard_of", "guarded_parameters", "reads_credentials"]
 
 ROUTE_MARK = "_evercache_route"
 """The attribute of an endpoint that is cached by itself (`evercache.fastapi.cached_route`)."""
@@ -75,6 +75,17 @@ def _headers(dependant: Any) -> Iterator[str]:
             yield str(field.alias).lower()
         else:
             yield from ((info.alias or name.replace("_", "-")).lower() for name, info in several.items())
+
+
+def guarded_parameters(route: FoundRoute, names: Sequence[str] = GUARDS) -> list[str]:
+    """The parameters of the endpoint that hold what a guard has returned, or something made of it."""
+    named = [each for each in route.dependant.dependencies if each.name is not None]
+    return [str(each.name) for each in named if _is_guarded(each, names)]
+
+
+def _is_guarded(dependant: Any, names: Sequence[str]) -> bool:
+    guards = _is_security_class(dependant.call) or _is_called(_without_arguments(dependant.call), names)
+    return guards or any(_is_guarded(inner, names) for inner in dependant.dependencies)
 
 
 def _guards(endpoint: object, dependant: Any, names: Sequence[str]) -> Iterator[str]:

@@ -274,6 +274,32 @@ async def test_a_decorator_above_the_route_is_said(
     assert [record.path for record in caplog.records] == ["/above"]
 
 
+def test_a_response_for_everybody_that_is_given_its_caller_is_pointed_out(app: FastAPI) -> None:
+    """
+    It may be right, and mostly it isn't; a guard that only guards stands where its result is nobody's.
+    """
+    cache = Cache(environ={})
+
+    @app.get("/suspicious")
+    @cached_route(cache, ttl=60, audience="public")
+    async def suspicious(user: Annotated[str, Depends(current_user)], limit: int = 3) -> str:
+        return user
+
+    @app.get("/guarded", dependencies=[Depends(current_user)])
+    @cached_route(cache, ttl=60, audience="public")
+    async def guarded(limit: int = 3) -> int:
+        return limit
+
+    @app.get("/own")
+    @cached_route(cache, ttl=60, key_by="user")
+    async def own(user: Annotated[str, Depends(current_user)]) -> str:
+        return user
+
+    [advice] = look_at_routes(app, cache)
+    assert (advice.code, advice.path) == ("route.personal", "/suspicious")
+    assert "is given user by a guard" in advice.sentence
+
+
 # -- what is said wrong ------------------------------------------------------------------------------------------------
 
 
@@ -306,6 +332,8 @@ def test_what_is_wrong_is_said_at_decoration() -> None:
     assert "no option tagz; did you mean tags?" in wrong(cache, plain, ttl=60, tagz=["x"])
     assert "no option path" in wrong(cache, plain, ttl=60, path="/x")
     assert "no option skip_dependencies" in wrong(cache, plain, ttl=60, skip_dependencies=True)
+    assert "it is cached already" in wrong(cache, cached_route(cache, ttl=60)(plain), ttl=5)
+    assert cached_route(cache, ttl=5)(plain) is not plain
     said = wrong(cache, plain, ttl=60, audience="everybody")
     assert "cached_route on" in said
     assert "Rule(" not in said
