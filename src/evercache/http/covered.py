@@ -95,7 +95,7 @@ class Covered:
         def identified(key: Hashable) -> Key:
             address, variant = (key, None) if isinstance(key, Address) else _split(key)
             id = f"http{everyone}#{digest_of(address, variant, self.secret)}".encode()
-            return Key(id, lambda: _spelled(address))
+            return Key(id, partial(_spelled, address))
 
         def request(key: Hashable, arguments: Arguments) -> Request:
             return Request(identified(key), arguments[0].tags)

@@ -85,7 +85,6 @@ class Exchange:
         self.content: bytes | None = None
         self.known_url = False
         self.policy = covered.policy
-        self.reply = Reply(self)
 
     async def run(self) -> None:
         """Answer the request."""
@@ -110,6 +109,12 @@ class Exchange:
             return
         self.tags = (covered.resource(self.target.scheme, host, path), *covered.tags_of(self.params))
         await self._answer()
+
+    @property
+    def reply(self) -> Reply:
+        """What answers this request; made when it is wanted, for the two would keep each other alive until the garbage
+        collector came."""
+        return Reply(self)
 
     @property
     def now(self) -> float:

@@ -69,6 +69,10 @@ def request_refusal(method: str, request: Fields, policy: Policy) -> Refusal | N
 
 def is_whole(response: Fields, length: int) -> bool:
     """Whether a body of *length* bytes is all that `Content-Length` announced (RFC 9112 §8); without one, it is."""
+    if (b"content-length", b"%d" % length) in response and sum(
+        [pair[0] == b"content-length" for pair in response]
+    ) == 1:
+        return True  # as nearly all say it
     announced = set(listed(response, b"content-length"))
     return not announced or announced == {str(length)}
 

@@ -13,6 +13,8 @@ __all__ = ["FLOOR", "Stored"]
 FLOOR = 0.001
 """A response that is stale on arrival is kept for the sake of its validator; a store knows no ttl of 0."""
 
+_NONE: list[tuple[bytes, bytes]] = []  # never changed: what wasn't made yet costs nothing
+
 
 class Stored:
     """One stored response.
@@ -52,8 +54,8 @@ class Stored:
         # Whether a request that asks for nothing special can have it without another thought, while it is fresh.
         self.plain = not names and not head.asks_each_time
         self.second = -1  # the age in whole seconds that `_fields` say
-        self._fields: list[tuple[bytes, bytes]] = []
-        self.said: list[tuple[bytes, bytes]] = []  # the fields of a plain hit, until the moment beside it (`fast`)
+        self._fields: list[tuple[bytes, bytes]] = _NONE
+        self.said: list[tuple[bytes, bytes]] = _NONE  # the fields of a plain hit, until the moment beside it (`fast`)
         self.said_until = -math.inf
 
     def __weight__(self) -> int:

@@ -298,7 +298,8 @@ class Tee:
             60.0 if exchange.policy.honor_request and head.may_be_stale else 0.0,
         )
         until = exchange.now + max(stored.left, 0.0) + kept
-        covered.variants.add(exchange.address, stored.variant, until)
+        if stored.names:
+            covered.variants.add(exchange.address, stored.variant, until)
         if covered.queries is not None:
             covered.queries.add(exchange.target.path, exchange.address.query, until)
         self.lead.bring(stored, kept=kept, tags=tags, ids=ids)
