@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 
 import httpx
 import pytest
@@ -11,6 +12,7 @@ from pydantic import BaseModel
 
 from evercache.http import CacheMiddleware, Rule
 from tests.support.http import Backend, Reply, client_of
+from tests.support.outage import opened_cache
 
 PAGE = Rule("/page", ttl=300, tags=["pages"])
 
@@ -143,6 +145,49 @@ async def test_w13_a_hit_has_the_bytes_and_the_length_of_the_response(workers, w
         assert (answer.hit, answer.body, answer.field("content-length")) == (True, body, str(len(body)))
         assert answer.field("content-type") == (kind or None)
     assert backend.runs == 1
+
+
+@pytest.mark.row("W12", "S2.33", "PR1")
+async def test_w12_readers_and_writers_at_random_never_read_back_in_time(redis_url, redis_namespace):
+    """
+    Two workers over one Redis, without memories of their own: a read that begins after a change was answered has at
+    least its version, whichever worker is asked, and however a slow reader and a change overtake each other.
+    """
+    dice, versions, promised = random.Random(12), [0] * 3, [0] * 3
+
+    async def app(scope, receive, send):
+        number = int(scope["path"][-1])
+        await asyncio.sleep(dice.random() * 0.003)
+        if scope["method"] == "PUT":
+            versions[number] += 1
+        read = versions[number]
+        await asyncio.sleep(dice.random() * 0.003)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"%d" % read})
+
+    caches = [opened_cache(redis_url, redis_namespace, l1=False) for _ in range(2)]
+    async with caches[0] as (one, _), caches[1] as (two, _):
+        clients = [client_of(cache, app, Rule("/page/{id}", ttl=300)) for cache in (one, two)]
+
+        async def read():
+            hits = 0
+            for _ in range(150):
+                number = dice.randrange(3)
+                wanted = promised[number]
+                answer = await dice.choice(clients).get(f"/page/{number}")
+                assert int(answer.body) >= wanted
+                hits += answer.hit
+            return hits
+
+        async def write():
+            for _ in range(40):
+                number = dice.randrange(3)
+                answer = await dice.choice(clients).ask("PUT", f"/page/{number}")
+                promised[number] = max(promised[number], int(answer.body))
+                await asyncio.sleep(dice.random() * 0.01)
+
+        *hits, _, _ = await asyncio.gather(*(read() for _ in range(6)), write(), write())
+        assert sum(hits) > 0
 
 
 @pytest.mark.row("S2.33", "S2.6")
