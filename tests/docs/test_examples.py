@@ -37,6 +37,8 @@ SAYS = {
         "ProjectUpdated: detail, dashboard (2 keys, confirmed)",
         "ProjectUpdated: detail, dashboard, projects (3 keys, confirmed)",
     ],
+    "12_rate_limits": ["attempt 5: let in; left: login 0", "attempt 6: refused", "come back in 15 minutes"],
+    "13_sessions": ["a new cookie: True", "ada has [7]", "after the end: None"],
     "09_values_made_of_others": [
         "loads title 8",
         "again: <ul><li>Paint the door<li>Oil the hinge\n",
