@@ -50,6 +50,7 @@ class Site:
         self.versions = [0] * PAGES
         self.tags = chance.random() < 0.5
         self.said = [chance.choice(SAID) for _ in range(PAGES)]
+        self.varies = [chance.random() < 0.5 for _ in range(PAGES)]
         self.backend = Backend(self.answer)
 
     async def __call__(self, scope, receive, send):
@@ -71,8 +72,9 @@ class Site:
 
     def page(self, asked, kind, number):
         who = asked.scope["user"].name if kind == "mine" else "-"
-        body = f"{kind} {number} {self.versions[number]:04} {asked.field('accept') or '-'} {who}".ljust(40).encode()
-        fields = {"vary": "Accept"} | self.said[number]
+        accept = asked.field("accept") if self.varies[number] else "-"
+        body = f"{kind} {number} {self.versions[number]:04} {accept} {who}".ljust(40).encode()
+        fields = ({"vary": "Accept"} if self.varies[number] else {}) | self.said[number]
         if self.tags:
             fields["etag"] = f'"{body.strip().hex()}"'
             if asked.field("if-none-match") == fields["etag"]:
@@ -139,7 +141,8 @@ class History:
             answer = await exchange
         except ValueError:
             return
-        self.judge(answer, method, tag, f"{kind} {number}", f"{accept} {who if kind == 'mine' else '-'}", wanted)
+        chosen = accept if self.site.varies[number] else "-"
+        self.judge(answer, method, tag, f"{kind} {number}", f"{chosen} {who if kind == 'mine' else '-'}", wanted)
 
     def judge(self, answer, method, tag, what, who, wanted):
         """Every answer is one that the application could have given to this client since the last promise."""
