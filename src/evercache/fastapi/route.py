@@ -170,16 +170,21 @@ class _Site:
     def rule_for(self, route: Any) -> Rule:  # Any: an APIRoute, or what it is after its router was included
         """The rule for one route of this endpoint."""
         path: str = route.path_format
+        keeps = not route.methods.isdisjoint(self.options.get("methods", ("GET",)))
+        if not keeps:
+            # It only says what a change drops; its counters are beside those of the route that reads at this path.
+            return self._rule(path, name=f"{' '.join(sorted(route.methods))} {path}")
         if self.undecided and reads_credentials(route.dependant):
             raise ConfigurationError(
                 f"{self.where}, the cached route {path}, reads credentials and doesn't say whose its responses are. Write "
                 "key_by='user.id' for one response for each user, audience='public' if it is the same for everybody, or "
                 "audience='anonymous' if only requests without credentials are cached."
             )
-        return self._rule(path, dimensions_of(route.dependant))
+        return self._rule(path, dimensions=dimensions_of(route.dependant))
 
-    def _rule(self, path: str, dimensions: Sequence[str] = ()) -> Rule:
-        options: dict[str, Any] = {"dimensions": dimensions, **self.options}
+    def _rule(self, path: str, **found: Any) -> Rule:
+        """The rule as it was said; what was *found* out counts where nothing was."""
+        options: dict[str, Any] = {**found, **self.options}
         if self.key_by is not None:
             options["key_by"] = _nobody
         try:

@@ -10,6 +10,7 @@ import pytest
 from fastapi import (
     APIRouter,
     BackgroundTasks,
+    Body,
     Cookie,
     Depends,
     FastAPI,
@@ -621,6 +622,37 @@ async def test_h11_a_change_at_the_same_address_drops_what_is_stored(app: FastAP
     assert (await told(app, "/doc/1"))[2]
     assert (await asks(app).ask("PUT", "/doc/1", b"new")).body == b'"new"'
     assert (await told(app, "/doc/1"))[1:] == (b'"new"', False)
+
+
+async def test_h11_a_change_by_another_endpoint_drops_it_if_that_is_said_there(app: FastAPI, cache: Cache) -> None:
+    """
+    H11: reading and writing are mostly two functions; the writing one says what it changes.
+    """
+    titles = {1: "old"}
+
+    @app.get("/doc/{id}")
+    @cached_route(cache, ttl=60)
+    async def read(id: int) -> str:
+        return titles[id]
+
+    @app.get("/all")
+    @cached_route(cache, ttl=60, tags=["docs"])
+    async def all() -> list[str]:
+        return [*titles.values()]
+
+    @app.put("/doc/{id}", status_code=204, dependencies=[Depends(HTTPBearer(auto_error=False))])
+    @cached_route(cache, invalidates=["docs"])
+    async def write(id: int, title: Annotated[str, Body()]) -> None:
+        titles[id] = title
+
+    for path, old, new in (("/doc/1", b'"old"', b'"new"'), ("/all", b'["old"]', b'["new"]')):
+        titles[1] = "old"
+        await asks(app).ask("PUT", "/doc/1", b'"old"', content_type="application/json")
+        assert [(await told(app, path))[1:] for _ in range(2)] == [(old, False), (old, True)]
+        assert (await asks(app).ask("PUT", "/doc/1", b'"new"', content_type="application/json")).status == 204
+        assert (await told(app, path))[1:] == (new, False)
+    counted = cache.statistics()["http"]
+    assert (counted["/doc/{id}"]["hit"], counted["PUT /doc/{id}"]["invalidated"] > 0) == (1, True)
 
 
 async def test_overridden_dependencies_are_overridden(app: FastAPI, cache: Cache) -> None:
