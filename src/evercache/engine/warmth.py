@@ -94,6 +94,8 @@ class Heater:
 
     async def load(self, site: Site, key: Hashable, arguments: Arguments, before: Warmth, patience: float) -> Outcome:
         """Load it anew; *before* is what the last look said. After *patience* seconds, a load goes on without us."""
+        if not self.reachable(site, site.request(key, arguments).key.id):
+            return Outcome(UNKNOWN)
         airfield = self.engine.airfield()
         flight = airfield.flights.board((id(site.table), key))
         ours = flight is None

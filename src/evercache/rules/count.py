@@ -12,12 +12,11 @@ from typing import NamedTuple
 
 from evercache.core.entry import Entry
 from evercache.engine.engine import Engine
-from evercache.engine.nearby import tags_of
 from evercache.engine.site import Site
 
 __all__ = ["Count", "count"]
 
-MOST = 10_000
+MOST = 5_000
 """Entries that are looked at: about 5 ms of the event loop's time. Of more, the rest is estimated."""
 
 
@@ -34,9 +33,9 @@ def count(engine: Engine, tags: set[bytes], places: set[tuple[int, Hashable]]) -
     total = sum(len(site.table) for site in tables.values())
     now = engine.clock.monotonic()
     found = sum(
-        (id(site.table), entry.key) in places or not tags.isdisjoint(tags_of(entry))
+        _lives(engine, site, entry, now)
         for site, entry in islice(_entries(tables.values()), MOST)
-        if _lives(engine, site, entry, now)
+        if not tags.isdisjoint([cell.name for cell in entry.tags]) or (places and (id(site.table), entry.key) in places)
     )
     if total > MOST:
         return Count(round(found * total / MOST), exact=False)

@@ -16,7 +16,10 @@ def names_of(event: type) -> frozenset[str] | None:
         return None
     names = {name for name in dir(event) if not name.startswith("_")}
     for cls in event.__mro__:
-        names.update(vars(cls).get("__annotations__", ()) or inspect.get_annotations(cls))
+        try:
+            names.update(inspect.get_annotations(cls))
+        except NameError:  # from Python 3.14 on they are evaluated, and one of theirs isn't known yet
+            return None
         slots = vars(cls).get("__slots__", ())
         names.update((slots,) if isinstance(slots, str) else slots)
     names.update(*(_fields(event, place) for place in ("model_fields", "_fields", "__struct_fields__")))

@@ -70,7 +70,7 @@ class TagRule(_Rule):
         try:
             if callable(self._target):
                 return _texts(self._target(event))
-            return self._templates.render(tuple(getattr(event, field) for field in self._fields))
+            return self._templates.render(tuple(_value(event, field) for field in self._fields))
         except Exception as error:
             raise ConfigurationError(
                 f"{self} can't be filled in ({type(error).__name__}); nothing was sent."
@@ -120,6 +120,10 @@ class CallRule(_Rule):
 
     def __str__(self) -> str:
         return f"on({self.event.__name__}).invalidate_call({self.cached.name})"
+
+
+def _value(event: object, field: str) -> object:
+    return event[field] if isinstance(event, Mapping) else getattr(event, field)
 
 
 def _texts(made: object) -> tuple[str, ...]:

@@ -6,7 +6,11 @@ One crew for each warmer: what is run by hand and what runs in the background sh
 from __future__ import annotations
 
 import asyncio
+import math
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 
+from evercache.core.events import Event, Loaded
 from evercache.engine.engine import Engine
 from evercache.engine.site import Site
 from evercache.engine.waiting import within
@@ -50,10 +54,10 @@ class Crew:
         self.budget = budget
         self.heater = Heater(engine, engine.reader)
         self.loading = 0
-        self.bells: set[Bell] = set()  # of those who may wait for a place
+        self._bells: set[Bell] = set()
+        self._deafen: Callable[[], None] | None = None
         self.pace = Pace(budget.per_second)
         self._pulses: dict[str, Pulse] = {}
-        self._seen: dict[str, tuple[int, float]] = {}
         self._busy: dict[str, int] = {}
 
     # -- may a load start? -------------------------------------------------------------------------------------------
@@ -68,24 +72,40 @@ class Crew:
             return None if self.loading else CROWDED
         return self.pace.wait(now)
 
-    def rest(self, call: Call, now: float) -> float:
-        """Seconds for which the function of *call* is to be left alone, because it has become slow."""
-        pulse = self._pulse(call.site, now)
-        if pulse.slow and self._busy.get(call.site.name):
-            return max(pulse.wait(now), CROWDED)  # single loads try it
+    def rest(self, site: Site, now: float) -> float:
+        """Seconds for which a function is to be left alone, because it has become slow: it is tried with single loads."""
+        pulse = self._pulse(site.name)
+        if pulse.slow and self._busy.get(site.name):
+            return math.inf
         return pulse.wait(now)
 
-    def _pulse(self, site: Site, now: float) -> Pulse:
-        """The pulse of a function; loads of live traffic tell it about their source too."""
-        pulse = self._pulses.get(site.name)
+    def is_slow(self, site: Site) -> bool:
+        """Whether a function is slower than usual."""
+        return self._pulse(site.name).slow
+
+    def _pulse(self, name: str) -> Pulse:
+        pulse = self._pulses.get(name)
         if pulse is None:
-            pulse = self._pulses[site.name] = Pulse(self.budget.slowdown)
-        loads, seconds = site.stats.loads - site.stats.load_failures, site.stats.load_seconds
-        before_loads, before_seconds = self._seen.get(site.name, (0, 0.0))
-        if seconds > before_seconds and loads > before_loads:
-            pulse.note((seconds - before_seconds) / (loads - before_loads), now)
-            self._seen[site.name] = loads, seconds
+            pulse = self._pulses[name] = Pulse(self.budget.slowdown)
         return pulse
+
+    def _observe(self, event: Event) -> None:
+        """Every load of this process tells about its source: those of live traffic too."""
+        if isinstance(event, Loaded):
+            self._pulse(event.function).note(event.seconds, self.engine.clock.monotonic())
+
+    @contextmanager
+    def at_work(self, bell: Bell) -> Generator[None]:
+        """While somebody works with this crew: *bell* rings whenever a place may be free."""
+        if not self._bells:
+            self._deafen = self.engine.hooks.add(self._observe)
+        self._bells.add(bell)
+        try:
+            yield
+        finally:
+            self._bells.discard(bell)
+            if not self._bells and self._deafen is not None:
+                self._deafen()
 
     @property
     def slow(self) -> list[str]:
@@ -108,8 +128,7 @@ class Crew:
         finally:
             self.loading -= 1
             self._busy[call.site.name] -= 1
-            self._pulse(call.site, self.engine.clock.monotonic())
-            for bell in self.bells:
+            for bell in self._bells:
                 bell.ring()
 
     async def look(self, call: Call) -> Warmth:

@@ -78,7 +78,7 @@ class Tally:
         """Something went wrong with *function*."""
         self._errors[f"{function}: {error if isinstance(error, str) else type(error).__name__}"] += 1
 
-    def source_failed(self, function: str, error: BaseException) -> None:
+    def source_failed(self, function: str, error: BaseException | str) -> None:
         """The source of a function's arguments, or the arguments themselves, can't be used."""
         self.broken = True
         self.error(function, error)

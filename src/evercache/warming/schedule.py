@@ -85,7 +85,10 @@ class Schedule:
             self._serial += 1
             item.place = self._serial
             item.due, item.at_latest, item.held = min(due, item.at_latest), math.inf, False
-            heapq.heappush(self._watch, (item.due, self._serial, item))
+            if item.due < math.inf:
+                heapq.heappush(self._watch, (item.due, self._serial, item))
+            if len(self._watch) > 4 * len(self._items) + 64:
+                self._compact()
 
     def hasten(self, item: Item, due: float) -> None:
         """Something has happened to it: look at it at *due* at the latest, or once it is put back."""
@@ -110,6 +113,11 @@ class Schedule:
         item.warmth = warmth
         if item.place >= 0:
             self._tag(item, warmth.tags)
+
+    def _compact(self) -> None:
+        """Let void entries go: of an answer that lives for a day and is looked at every few minutes, there are hundreds."""
+        self._watch = [entry for entry in self._watch if entry[2].place == entry[1]]
+        heapq.heapify(self._watch)
 
     def due(self, now: float, limit: int) -> list[Item]:
         """At most *limit* items to look at now; they are in the caller's hands until they are put back."""

@@ -16,8 +16,11 @@ __all__ = ["BACK_OFF", "Shift"]
 
 _log = logging.getLogger("evercache")
 
-LOOKS = 256
-"""Looks that leave together, as one MGET."""
+LOOKS = 32
+"""Looks that leave together, as one MGET: a few milliseconds of the loop, so that live readers don't notice."""
+STARTS, LATE = 4, 0.005
+"""Loads that start in one turn of the loop, and how many seconds a turn may take before we give way."""
+AWAY = "the shared store does not answer"
 AGAIN = 1.0
 """Seconds until the next look where nothing could be known, or another process is at it."""
 BACK_OFF = 0.5
@@ -60,6 +63,7 @@ class Shift:
         self._tries = tries
         self._open = False  # a round whose end was not told yet
         self._tasks: set[asyncio.Task[None]] = set()
+        self._parked: dict[str, list[Item]] = {}  # wanted calls of functions that are left alone
 
     def round(self, tally: Tally) -> None:
         """A new round begins: every call is looked at, and counted once."""
@@ -73,36 +77,53 @@ class Shift:
         self.bell.ring()
 
     async def work(self) -> None:
-        self.crew.bells.add(self.bell)
         try:
-            while self._may() and not self._over:
-                await self._look()
-                pause = self._load()
-                if self.schedule.next_due > self._now() and not self._over:
-                    await self.bell.wait(self.crew.engine, min(pause, self.schedule.next_due - self._now()))
+            with self.crew.at_work(self.bell):
+                await self._work()
         finally:
-            self.crew.bells.discard(self.bell)
             for task in tuple(self._tasks):
                 task.cancel()
             if self._tasks:
                 await asyncio.wait(self._tasks)
 
-    @property
-    def _over(self) -> bool:
+    async def _work(self) -> None:
+        while self._may() and not self._is_over():
+            await self._look()
+            pause = self._load()
+            if self._is_over():
+                return
+            await self._give_way()
+            if self.schedule.next_due > self._now():
+                await self.bell.wait(self.crew.engine, min(pause, self.schedule.next_due - self._now()))
+
+    async def _give_way(self) -> None:
+        """Leave the loop to others for as long as its last turn took, if that was long: they come late because of us."""
+        began = self._now()
+        await asyncio.sleep(0)
+        late = self._now() - began
+        if late > LATE:
+            await self.crew.engine.clock.sleep(late)
+
+    def _is_over(self) -> bool:
         return self._once and self.tally.done >= self.tally.total
 
     # -- looking -----------------------------------------------------------------------------------------------------
 
     async def _look(self) -> None:
-        items = self.schedule.due(self._now(), LOOKS)
+        began = self._now()
+        items = self.schedule.due(began, LOOKS)
+        if not items:
+            return
         seen = await asyncio.gather(*(self.crew.look(item.call) for item in items))
         for item, warmth in zip(items, seen, strict=True):
             self._judge(item, warmth)
+        # Half of the time is for others: thousands of looks in a row would make everybody's answers late.
+        await self.crew.engine.clock.sleep(self._now() - began)
 
     def _judge(self, item: Item, warmth: Warmth) -> None:
         now = self._now()
         if warmth.state is State.UNKNOWN:
-            self._failed(item, "the shared store does not answer", AGAIN)
+            self._failed(item, AWAY, AGAIN)
             return
         self.schedule.saw(item, warmth)
         due = self.crew.due(item, warmth, len(self.schedule), self._ahead)
@@ -122,23 +143,45 @@ class Shift:
 
     def _load(self) -> float:
         """Start what may start; seconds until more may."""
+        pause, started = self._unpark(), 0
         while self.schedule.wanting and self._may():
+            if started >= STARTS:
+                return 0.0
             now = self._now()
             wait = self.crew.wait(now)
             if wait is None or wait > 0:
-                return math.inf if wait is None else wait
+                return pause if wait is None else min(pause, wait)
             item = self.schedule.take()
             if item is None:
                 break
-            rest = self.crew.rest(item.call, now)
+            rest = self.crew.rest(item.call.site, now)
             if rest > 0:
-                self.schedule.watch(item, now + rest)
+                self._parked.setdefault(item.call.site.name, []).append(item)
+                pause = min(pause, rest)
                 continue
             self.crew.begin(item.call, now)
+            started += 1
             task = asyncio.create_task(self._one(item), name="evercache warms")
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        return math.inf
+        return pause
+
+    def _unpark(self) -> float:
+        """Let those go on whose function is well, and one of those whose function is to be tried; seconds until more may."""
+        pause = math.inf
+        for name, items in tuple(self._parked.items()):
+            site = items[0].call.site
+            rest = self.crew.rest(site, self._now())
+            if rest > 0:
+                pause = min(pause, rest)
+                continue
+            go = 1 if self.crew.is_slow(site) else len(items)
+            self._parked[name] = items[go:]
+            if not self._parked[name]:
+                del self._parked[name]
+            for item in items[:go]:
+                self.schedule.want(item)
+        return pause
 
     async def _one(self, item: Item) -> None:
         try:
@@ -150,7 +193,8 @@ class Shift:
             self.bell.ring()
 
     def _after(self, item: Item, outcome: Outcome) -> None:
-        self.schedule.saw(item, outcome.warmth)
+        if outcome.error is None and outcome.warmth.state is not State.UNKNOWN:
+            self.schedule.saw(item, outcome.warmth)
         if outcome.error is not None:
             self._failed(item, outcome.error)
         elif outcome.warmth.state is State.FRESH:
@@ -161,6 +205,8 @@ class Shift:
                 self.tally.warmed += 1
                 self._check_end()
             self._put_back(item, self.crew.due(item, outcome.warmth, len(self.schedule), self._ahead))
+        elif outcome.warmth.state is State.UNKNOWN:
+            self._failed(item, AWAY, AGAIN)
         elif outcome.rejected:
             self._failed(item, "overtaken by an invalidation", BACK_OFF)
         elif outcome.seconds is None:

@@ -23,6 +23,7 @@ __all__ = ["Warmer"]
 
 _log = logging.getLogger("evercache")
 
+SHORTEST_LEASE = 0.5
 TRIES = 3
 """Attempts for each call of a plan that is run by hand."""
 TELL_EVERY = 10.0
@@ -71,6 +72,10 @@ class Warmer:
         self._crew = Crew(cache.engine, budget or Budget())
         self._rescan = parse_seconds(rescan, "Warmer(rescan)")
         self._lease = parse_seconds(lease, "Warmer(lease)")
+        if self._lease < SHORTEST_LEASE:
+            raise ConfigurationError(
+                f"Warmer(lease={lease!r}): a busy process may well wait that long; write at least 0.5 s."
+            )
         self._ahead = ahead
         self._wanted = cache.settings.background_warming if background is None else background
         self._at_start = at_start
@@ -87,7 +92,7 @@ class Warmer:
             return
         if self._at_start == "wait":
             await self.run()
-        if self._wanted:
+        if self._wanted and self._engine.enabled:
             self._background = Background(
                 self.plan,
                 self._crew,
@@ -153,7 +158,10 @@ class Warmer:
             anew=anew,
             tries=TRIES,
         )
-        await shift.work()
+        if self._engine.enabled:
+            await shift.work()
+        else:
+            tally.source_failed("CACHE_ENABLED", "is false, nothing is kept")
         return self._ended(tally)
 
     # -- telling -----------------------------------------------------------------------------------------------------

@@ -268,6 +268,18 @@ class Open(UserDict):
     pass
 
 
+async def test_an_event_may_be_a_mapping(manual_clock):
+    """
+    Its keys are its fields.
+    """
+    cache = alone(manual_clock)
+    projects, rules = Projects(cache), Rules(cache)
+    rules.on(Open).invalidate("detail:{project_id}")
+    await projects.fill()
+    await rules.publish(Open(project_id=1))
+    assert await projects.cold(1, "ada") == {"detail"}
+
+
 def test_a_template_with_a_name_that_the_event_has_not_is_refused_when_it_is_written(manual_clock):
     """
     Dataclasses, named tuples and plain classes say what they have; where anything may be, nothing is refused.

@@ -298,6 +298,21 @@ async def test_the_background_can_be_switched_off(manual_clock, said):
 
 
 @pytest.mark.row("S2.103")
+@pytest.mark.expects_logs
+async def test_a_cache_that_is_switched_off_is_not_warmed(manual_clock):
+    """
+    CACHE_ENABLED=false: nothing would be kept, so nothing is loaded; a run says so.
+    """
+    source = Source()
+    cache = Cache(clock=manual_clock, environ={"CACHE_ENABLED": "false"})
+    thing = source.on(cache)
+    async with cache, Warmer(cache, Plan().add(thing, (1,))) as warmer:
+        await manual_clock.tick(HOUR)
+        result = await warmer.run()
+    assert (source.loads, result.success, result.items_left) == (0, False, 1)
+    assert result.errors == ("CACHE_ENABLED: is false, nothing is kept",)
+
+
 async def test_at_start_it_may_wait_until_all_is_warm(manual_clock):
     """
     `at_start="wait"`: the first request finds everything there.
@@ -349,7 +364,7 @@ def test_what_can_not_be_meant_is_refused(manual_clock):
     """
     cache, other = alone(manual_clock), alone(manual_clock)
     plan = Plan().add(Source().on(cache), (1,))
-    for wrong in ({"ahead": 0}, {"ahead": 0.6}, {"at_start": "later"}, {"rescan": 0}):
+    for wrong in ({"ahead": 0}, {"ahead": 0.6}, {"at_start": "later"}, {"rescan": 0}, {"lease": 0.1}):
         with pytest.raises(ConfigurationError, match=next(iter(wrong))):
             Warmer(cache, plan, **wrong)
     with pytest.raises(ConfigurationError, match="another cache"):
