@@ -21,7 +21,7 @@ from evercache.errors import StoreUnavailable
 from evercache.http.changes import Change
 from evercache.http.credentials import credentials_of, may_share
 from evercache.http.directives import NO_DIRECTIVES, Directives, request_directives
-from evercache.http.fields import Fields, indexed
+from evercache.http.fields import Fields, has, indexed
 from evercache.http.key import content_of
 from evercache.http.lead import Lead, Nothing, SoloLead
 from evercache.http.messages import Message, Receive, Send, body_of, copied, has_content, nowhere, raw_path, replayed
@@ -126,6 +126,8 @@ class Exchange:
         covered = self.covered
         if not covered.engine.enabled:
             return "disabled"
+        if has(self.fields, b"if-match") or has(self.fields, b"if-unmodified-since"):
+            return "precondition"  # the application's to decide (RFC 9110 §13.1.1), and its 412 is for nobody else
         if self.policy.audience is Audience.ONE_PRINCIPAL:
             if self.principal is None:
                 self.principal = self._principal()

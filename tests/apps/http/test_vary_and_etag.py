@@ -275,13 +275,34 @@ async def test_h7_the_application_is_not_asked_with_the_clients_conditions(front
     assert (await client.get("/page")).hit
 
 
-async def test_h7_conditions_for_changes_are_the_applications(front):
+@pytest.mark.parametrize("method", ["GET", "PUT"])
+@pytest.mark.parametrize("condition", [{"if_match": '"a"'}, {"if_unmodified_since": NOW}])
+async def test_h7_conditions_for_changes_are_the_applications(front, method, condition):
     """
-    H7: `If-Match` and `If-Unmodified-Since` pass on.
+    H7: `If-Match` and `If-Unmodified-Since` pass on, and a 412 is for nobody else.
     """
-    backend = Backend()
+    named = {name.replace("_", "-"): value for name, value in condition.items()}
+    backend = Backend(lambda asked: Reply(b"page", status=412 if any(map(asked.field, named)) else 200))
     client = front(backend, PAGE)
-    await client.get("/page")
-    await client.ask("PUT", "/page", b"x", if_match='"a"', if_unmodified_since=NOW)
-    assert backend.last.field("if-match") == '"a"'
-    assert backend.last.field("if-unmodified-since") == NOW
+    for _ in range(2):
+        assert (await client.ask(method, "/page", **condition)).status == 412
+        assert {name: backend.last.field(name) for name in named} == named
+        assert (await client.get("/page")).status == 200
+    assert (await client.get("/page")).hit
+
+
+@pytest.mark.row("S2.34")
+@pytest.mark.parametrize("said", [{"cache_control": "private"}, {"set_cookie": "a=1"}, {"vary": "*"}, {}])
+async def test_h7_who_has_what_is_not_stored_gets_no_body_either(front, said):
+    """
+    H7: the application wasn't shown the client's conditions, so they are answered in its stead.
+    """
+    client = front(Backend(Reply(b"page", **TAGGED, **said)), PAGE)
+    for headers in ({}, {"authorization": "Bearer a"}):
+        for _ in range(2):
+            answer = await client.get("/page", if_none_match='"a"', **headers)
+            if answer.status == 200:
+                # Where the cache took no part, the application was asked as it was, and chose to answer in full.
+                assert answer.cache["fwd"] == "bypass"
+            else:
+                assert (answer.status, answer.body, answer.field("set-cookie")) == (304, b"", said.get("set_cookie"))
