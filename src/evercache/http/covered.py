@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from evercache.codecs.packer import Packer
 from evercache.core.duration import FOREVER
@@ -160,10 +160,13 @@ class Covered:
     def late_tags(self, request: views.Request, response: views.Response) -> list[str]:
         """The tags of the rule that its function says; raises what that raises."""
         tags = self.rule.tags
-        found: list[object] = list(tags(request, response)) if callable(tags) else []
+        said = cast("object", tags(request, response) if callable(tags) else ())
+        found: list[object] = list(said) if isinstance(said, Iterable) and not isinstance(said, str) else [None]
         named = [tag for tag in found if isinstance(tag, str) and tag]
         if len(named) < len(found):
-            raise ConfigurationError(f"{self.rule.title}: tags returned {found!r}; return texts that aren't empty.")
+            raise ConfigurationError(
+                f"{self.rule.title}: tags returned {said!r}; return a list of texts that aren't empty."
+            )
         return named
 
     def host(self, fields: Fields) -> str | None:

@@ -11,13 +11,13 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Hashable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from evercache.core.flight import Flight
 from evercache.engine.choosy import Found
 from evercache.engine.loading import MISSING
 from evercache.engine.waiting import within
-from evercache.errors import StoreUnavailable
+from evercache.errors import ConfigurationError, StoreUnavailable
 from evercache.http.changes import Change
 from evercache.http.credentials import credentials_of, may_share
 from evercache.http.directives import NO_DIRECTIVES, Directives, request_directives
@@ -168,7 +168,10 @@ class Exchange:
         """The user, as the rule's function knows it. One that fails costs the cache, not the request."""
         rule = self.covered.rule
         try:
-            return None if rule.key_by is None else rule.key_by(Request(self.scope, self.params))
+            found = None if rule.key_by is None else rule.key_by(Request(self.scope, self.params))
+            if found is not None and not isinstance(cast("object", found), str):
+                raise ConfigurationError(f"it returned {type(found).__name__}; return a text, or None for nobody.")
+            return found or None  # an empty name is nobody's
         except Exception:  # noqa: BLE001 - the user's function; logged
             _log.exception("%s: key_by failed; the request isn't cached", rule.title)
             return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import KW_ONLY, dataclass, field
@@ -89,8 +90,7 @@ class Rule:
         self._check_tags()
         if self.audience not in _AUDIENCES:
             raise self._wrong(f"audience={self.audience!r} is not known; choose {' or '.join(_AUDIENCES)}.")
-        if self.key_by is not None and (self.audience != "anonymous" or not callable(self.key_by)):
-            raise self._wrong("key_by is a function of the request, and goes with no other audience.")
+        self._check_functions()
         if self.override and self.shorten:
             raise self._wrong("override and shorten contradict each other.")
         if (self.override or self.shorten) and self.ttl is None:
@@ -107,6 +107,12 @@ class Rule:
     def _check_methods(self) -> None:
         if not self.methods or not set(self.methods) <= _METHODS:
             raise self._wrong(f"methods={list(self.methods)!r}: choose of {', '.join(sorted(_METHODS))}.")
+
+    def _check_functions(self) -> None:
+        if self.key_by is not None and (self.audience != "anonymous" or not callable(self.key_by)):
+            raise self._wrong("key_by is a function of the request, and goes with no other audience.")
+        if any(inspect.iscoroutinefunction(function) for function in (self.key_by, self.tags)):
+            raise self._wrong("key_by and tags are called where nothing waits: write plain functions.")
 
     def _check_tags(self) -> None:
         templates = [*(() if callable(self.tags) else self.tags), *self.invalidates]

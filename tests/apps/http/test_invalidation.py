@@ -338,13 +338,23 @@ async def test_h12_tags_can_be_made_from_what_was_asked_and_answered(front, cach
         assert not await stays(client, "/list/new", accept_language="en")
 
 
+BROKEN = {
+    "it fails": lambda request, response: [response.headers["x-absent"]],
+    "a text": lambda request, response: "page",
+    "nothing": lambda request, response: None,
+    "an empty tag": lambda request, response: ["page", ""],
+    "a number": lambda request, response: [7],
+}
+
+
 @pytest.mark.expects_logs
-async def test_h12_a_tag_function_that_fails_costs_the_entry_and_not_the_answer(front):
+@pytest.mark.parametrize("how", BROKEN)
+async def test_h12_a_tag_function_that_fails_costs_the_entry_and_not_the_answer(front, how):
     """
     H12: the client gets his page; it isn't stored, for nobody could drop it.
     """
     backend = Backend()
-    client = front(backend, Rule("/page", ttl=300, tags=lambda request, response: [response.headers["x-absent"]]))
+    client = front(backend, Rule("/page", ttl=300, tags=BROKEN[how]))
     for run in (1, 2):
         answer = await client.get("/page")
         assert (answer.status, answer.body, answer.stored) == (200, b"run %d" % run, False)

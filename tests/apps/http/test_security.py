@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 
+from evercache.errors import ConfigurationError
 from evercache.http import CacheMiddleware, Rule
 from tests.support.ears import until
 from tests.support.http import Backend, Client, Reply, client_of, lifespan_of
@@ -219,6 +220,31 @@ async def test_sec3_each_principal_has_entries_of_its_own_and_nobody_none(front)
     for _ in range(2):
         assert (await client.ask("GET", "/me", scope=stranger)).cache["fwd"] == "bypass"
     assert backend.runs == 4
+
+
+@pytest.mark.expects_logs
+@pytest.mark.parametrize("principal", [7, b"ann", ["ann"], "", False])
+async def test_sec3_what_is_no_name_is_nobodys(front, principal):
+    """
+    SEC3: a number, an empty name: the request is answered by the application, and nothing is kept; a log says why.
+    """
+    client = front(Backend(), Rule("/me", ttl=300, key_by=lambda request: principal))
+    for run in (1, 2):
+        answer = await client.get("/me")
+        assert (answer.status, answer.body, answer.cache["detail"]) == (200, b"run %d" % run, "no-principal")
+
+
+def test_sec3_functions_of_a_rule_are_plain_ones():
+    """
+    SEC3: a coroutine would be everybody's principal; the rule says so.
+    """
+
+    async def waits(*given):
+        return "ann"
+
+    for wrong in ({"key_by": waits}, {"tags": waits}):
+        with pytest.raises(ConfigurationError, match="plain function"):
+            Rule("/me", **wrong)
 
 
 async def test_sec3_private_responses_are_one_principals_and_public_words_are_not_sent(front):
