@@ -13,6 +13,8 @@ API = Limit("api", 100, "1m", burst=20)
 
 async def main() -> None:
     limiter = Limiter()  # give it RedisData("redis://…") to count for all processes
+    verdict = await limiter.hit("ip:198.51.100.1", LOGIN, API)
+    print("somebody else, left:", verdict.answers[0].remaining)
     for attempt in range(1, 7):
         verdict = await limiter.hit("ip:203.0.113.7", LOGIN, API)
         left = ", ".join(f"{answer.limit.name} {answer.remaining}" for answer in verdict.answers)
