@@ -201,6 +201,11 @@ class Covered:
             return ()
         return (("principal", digest(principal.encode("utf-8", "surrogatepass"), self.secret)),)
 
+    def missed(self, why: Forwarded) -> None:
+        """Count a request that the application answers."""
+        self.counters.miss += 1
+        self.site.stats.missed(why.value)
+
     def is_personal(self, address: Address) -> bool:
         """Whether the last answer at *address* was for its one user only."""
         until = self.personal.get(address)

@@ -328,6 +328,7 @@ class Exchange:
         landed = covered.choosy.landed(flight, joined=True)
         if landed.value is Nothing.FAILED and found.value is not MISSING:
             covered.counters.stale += 1
+            covered.site.stats.stale += 1
             await self.reply.stored(found, self.why(found), collapsed=True)
             return True
         if isinstance(landed.value, Nothing) and landed.value is not Nothing.ABANDONED:
@@ -340,6 +341,7 @@ class Exchange:
             self.known_url = True
             return False
         covered.counters.collapsed += 1
+        covered.site.stats.missed("collapsed")
         await self.reply.stored(landed, self.why(found), collapsed=True)
         return True
 
@@ -367,10 +369,9 @@ class Exchange:
 
     async def pass_on(self, why: Forwarded, detail: str, *, refused: bool = False) -> None:
         """Have the application answer this request alone; nothing is stored."""
-        counters = self.covered.counters
-        counters.miss += 1
+        self.covered.missed(why)
         if refused:
-            counters.refuse(detail)
+            self.covered.counters.refuse(detail)
         await self._plain(why, detail)
 
     async def bypass(self, reason: str) -> None:

@@ -204,7 +204,8 @@ class Tee:
 
     def _count_miss(self) -> None:
         """Count the request whom the application answers; a refresh is nobody's request."""
-        self.covered.counters.miss += self.flight is not None
+        if self.flight is not None:
+            self.covered.missed(self.why)
 
     def _said(self, *, stored: bool = False, detail: str | None = None) -> bytes:
         status: int = self._start["status"]
@@ -249,6 +250,7 @@ class Tee:
         detail = None if kept else self._why_not_kept()
         if detail == "store-down" and self.flight is not None:
             self.covered.counters.bypassed(detail)
+            self.covered.site.stats.missed("bypass")
         else:
             self._count_miss()
         if not held:
@@ -357,11 +359,15 @@ class Tee:
             self.covered.counters.refuse(why)
             self.lead.give_up(Nothing.REFUSED)
         await self._landed()
-        self.covered.counters.revalidated += self.flight is not None
+        if self.flight is not None:
+            self.covered.counters.revalidated += 1
+            self.covered.site.stats.missed("revalidated")
         await exchange.reply.stored(Found(again, again.ttl), Forwarded.STALE, forwarded=304)
 
     async def _stale(self, status: int | None) -> None:
-        self.covered.counters.stale += self.flight is not None
+        if self.flight is not None:
+            self.covered.counters.stale += 1
+            self.covered.site.stats.stale += 1
         self.lead.give_up(Nothing.FAILED)
         await self.exchange.reply.stored(self.found, Forwarded.STALE, forwarded=status)
 

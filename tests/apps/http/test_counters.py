@@ -210,6 +210,34 @@ async def test_a8_the_counts_are_part_of_the_caches_own(front, cache):
     assert cache.statistics()["http"]["/page"]["hit"] == 2
 
 
+@pytest.mark.row("S2.36", "S2.88", "S2.16")
+async def test_a8_the_hit_rate_of_the_cache_knows_of_misses(front, cache, manual_clock):
+    """
+    A8: what the cache says of itself as a whole counts responses as it counts values: two of three were there.
+    """
+    backend = Backend(Reply(cache_control="max-age=10", etag='"a"'))
+    client = front(backend, PAGE)
+    for _ in range(3):
+        await client.get("/page")
+    backend.answer = Reply(b"", status=304, cache_control="max-age=10", etag='"a"')
+    manual_clock.advance(20)
+    for _ in range(3):
+        await client.get("/page")
+    opened = backend.shut()
+    backend.answer = Reply(b"page")
+    waiting = [client.start("GET", "/page?x=1") for _ in range(3)]
+    await until(lambda: backend.running)
+    await settle()
+    opened.set()
+    await asyncio.gather(*waiting)
+    for _ in range(9):
+        await client.get("/page?x=1")
+    found = cache.statistics()
+    assert found["requests"] == 18
+    assert found["hit_rate"] == 13 / 18
+    assert found["functions"]["http /page"]["misses"] == {"uri-miss": 2, "revalidated": 1, "collapsed": 2}
+
+
 @pytest.mark.row("S2.36")
 async def test_a8_every_request_has_one_outcome(front, manual_clock):
     """
