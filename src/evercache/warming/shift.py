@@ -20,6 +20,8 @@ LOOKS = 32
 """Looks that leave together, as one MGET: a few milliseconds of the loop, so that live readers don't notice."""
 STARTS, LATE = 4, 0.005
 """Loads that start in one turn of the loop, and how many seconds a turn may take before we give way."""
+TRIES = 3
+"""Attempts after which a call counts as failed, in a round or a run; an overtaken load is nothing to complain of."""
 AWAY = "the shared store does not answer"
 AGAIN = 1.0
 """Seconds until the next look where nothing could be known, or another process is at it."""
@@ -29,7 +31,7 @@ LONGEST_BACK_OFF = 60.0
 
 
 class Shift:
-    """Works until it is `over`. *once*: each call is done when it is warm, or has failed *tries* times.
+    """Works until it is `over`. *once*: each call is done when it is warm, or has failed.
 
     - *may*: asked before every load; False ends the shift.
     - *anew*: load also what is fresh.
@@ -48,7 +50,6 @@ class Shift:
         ahead: float,
         once: bool = False,
         anew: bool = False,
-        tries: int = 1,
     ) -> None:
         self.crew = crew
         self.schedule = schedule
@@ -60,7 +61,6 @@ class Shift:
         self._ahead = ahead
         self._once = once
         self._anew = anew
-        self._tries = tries
         self._open = False  # a round whose end was not told yet
         self._tasks: set[asyncio.Task[None]] = set()
         self._parked: dict[str, list[Item]] = {}  # wanted calls of functions that are left alone
@@ -218,7 +218,7 @@ class Shift:
         """It is cold. *again*: seconds until the next attempt; by itself they double."""
         item.failures += 1
         self.tally.error(item.call.site.name, error)
-        if not item.counted and item.failures >= self._tries:
+        if not item.counted and item.failures >= TRIES:
             item.counted = True
             self.tally.failed += 1
             self._check_end()

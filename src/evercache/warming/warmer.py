@@ -24,8 +24,6 @@ __all__ = ["Warmer"]
 _log = logging.getLogger("evercache")
 
 SHORTEST_LEASE = 0.5
-TRIES = 3
-"""Attempts for each call of a plan that is run by hand."""
 TELL_EVERY = 10.0
 """Seconds between two lines in the log about a run that takes long."""
 
@@ -156,7 +154,6 @@ class Warmer:
             ahead=self._ahead,
             once=True,
             anew=anew,
-            tries=TRIES,
         )
         if self._engine.enabled:
             await shift.work()

@@ -98,7 +98,7 @@ def project_rules(cache):
 
 
 SELECTIVE = [
-    pytest.param(ProjectUpdated(1, "ada"), set(KINDS), id="project", marks=pytest.mark.row("S4.52", "S4.57")),
+    pytest.param(ProjectUpdated(1, "ada"), set(KINDS), id="project", marks=pytest.mark.row("S4.20", "S4.52", "S4.57")),
     pytest.param(ClassificationUpdated(1, "ada"), {"dashboard", "export"}, id="classification", marks=pytest.mark.row("S4.53", "W39")),
     pytest.param(PredicateUpdated(1, "ada"), {"dashboard", "export"}, id="predicate", marks=pytest.mark.row("S4.54", "W39")),
     pytest.param(UserErased("ada"), set(KINDS), id="user", marks=pytest.mark.row("S4.55")),

@@ -37,7 +37,7 @@ async def share_warm(clock, thing, seconds, step, act=None):
 both = pytest.mark.parametrize("shared", [False, True], ids=["alone", "shared"])
 
 
-@pytest.mark.row("W17", "S4.58", "S4.67", "S2.103")
+@pytest.mark.row("W17", "S4.4", "S4.21", "S4.58", "S4.67", "S2.103")
 @both
 @pytest.mark.parametrize("ttl", [300, 600, 900])
 async def test_warmed_answers_are_warm_all_the_time(manual_clock, shared, ttl):

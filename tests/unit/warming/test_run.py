@@ -26,7 +26,7 @@ async def finished(clock, work, step=0.05):
     return task.result()
 
 
-@pytest.mark.row("S4.36", "S4.58")
+@pytest.mark.row("S4.21", "S4.36", "S4.58")
 @pytest.mark.parametrize("shared", [False, True], ids=["alone", "shared"])
 async def test_a_run_loads_what_is_cold_and_leaves_the_rest_alone(manual_clock, shared):
     """
@@ -67,7 +67,7 @@ async def test_a_run_replaces_what_is_about_to_die(manual_clock):
     assert source.loads == 3
 
 
-@pytest.mark.row("S4.58")
+@pytest.mark.row("S4.38", "S4.58")
 async def test_active_ones_come_first_and_the_recently_updated_before_the_others(manual_clock):
     """
     By priority, then in the order in which the source gives them; a priority may be made of the arguments.
