@@ -65,6 +65,7 @@ class RouteOptions(TypedDict, total=False):
     max_body: str | int
     max_headers: str | int
     max_variants: int
+    max_keys: int | None
     strip_set_cookie: bool
     strip_groups: bool
     collapse: Duration | None

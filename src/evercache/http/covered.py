@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, cast
@@ -70,6 +69,7 @@ class Covered:
         self.choosy = Choosy(cache.engine)
         self.heads = Heads(self.policy)
         self.variants = Distinct(rule.max_variants)
+        self.keys = None if rule.max_keys is None else Distinct(rule.max_keys)
         self.queries = None if rule.max_distinct_queries is None else Distinct(rule.max_distinct_queries)
         self.rate = Rate(settings.validations_per_second, self.clock.monotonic())
         self.personal: Bounded[Address, float] = Bounded(10_000)
@@ -145,7 +145,7 @@ class Covered:
 
     def said_of_hit(self, left: float) -> bytes:
         """`Cache-Status` of a hit that is fresh for so many seconds."""
-        return self._said_of_hits if math.isinf(left) else b"%b;ttl=%d" % (self._said_of_hits, left)
+        return b"%b;ttl=%d" % (self._said_of_hits, left)
 
     def is_routed(self, before: Mapping[str, Any], scope: Mapping[str, Any]) -> bool:
         """Whether the framework chose the route that the rule is about; what has no routes can't have chosen another."""

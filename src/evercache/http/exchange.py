@@ -107,6 +107,9 @@ class Exchange:
         if covered.queries is not None and not covered.queries.admits(path, self.address.query, self.now):
             await self.bypass("too-many-queries")
             return
+        if covered.keys is not None and not covered.keys.admits(None, self.address, self.now):
+            await self.bypass("too-many-keys")
+            return
         self.tags = (covered.resource(self.target.scheme, host, path), *covered.tags_of(self.params))
         await self._answer()
 

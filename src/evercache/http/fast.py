@@ -7,7 +7,6 @@ answer are made once for each second. Whatever isn't plain takes the long way, w
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -140,7 +139,7 @@ class Fast:
         fields = stored.answered(int(age), self._dropped, date=self._date)
         stored.said = private_fields(fields) if self._personal else fields
         stored.said.append((b"cache-status", self.covered.said_of_hit(left)))
-        stored.said_until = now + min(1.0 - age % 1.0, 1.0 if math.isinf(left) else left % 1.0)
+        stored.said_until = now + min(1.0 - age % 1.0, left % 1.0)
 
     def _asked(self, scope: Message, person: Person) -> tuple[tuple[Any, ...] | None, bytes | None]:
         """Where the answer to a request that asks for nothing special lies, and the tag of what the client has already;

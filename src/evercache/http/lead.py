@@ -8,11 +8,9 @@ cache: so the loader of the flight only calls the request, and waits for what it
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Awaitable, Callable, Iterable
 from enum import Enum
 
-from evercache.core.duration import FOREVER
 from evercache.core.flight import Flight
 from evercache.engine.loading import current
 from evercache.engine.solo import Solo
@@ -65,7 +63,7 @@ class Lead:
         if isinstance(outcome, Nothing):
             context.skip()
             return outcome
-        context.ttl = FOREVER if math.isinf(outcome.ttl) else outcome.ttl
+        context.ttl = outcome.ttl
         context.spare_for = self._kept
         context.tags(*self._late)
         context.carry(self._ids)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable
 from itertools import islice
 
@@ -14,18 +15,23 @@ _SOME = 64  # at once, for finding the first item of a dictionary takes as long 
 class Distinct:
     """How many different things were stored at each place (the variants of a URL, the queries of a path).
 
-    A thing counts until the moment at which it is no longer kept. Places beyond 10,000 are forgotten, the oldest first.
+    A thing counts until the moment at which it is no longer kept; that is looked for once a second at most, so that who
+    comes too late costs no search. Places beyond 10,000 are forgotten, the oldest first.
     """
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self._places: dict[Hashable, dict[Hashable, float]] = {}
+        self._next_look = -math.inf
 
     def admits(self, place: Hashable, thing: Hashable, now: float) -> bool:
         """Whether *thing* is one of the first *limit* at *place*."""
         things = self._places.get(place)
         if things is None or thing in things or len(things) < self.limit:
             return True
+        if now < self._next_look:
+            return False
+        self._next_look = now + 1.0
         for other in [other for other, until in things.items() if until <= now]:
             del things[other]
         return len(things) < self.limit

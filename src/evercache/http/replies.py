@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -47,7 +46,7 @@ class Reply:
                 covered.settings.name,
                 why,
                 forwarded_status=forwarded,
-                ttl=None if math.isinf(left) else left,
+                ttl=left,
                 stored=forwarded == 304,
                 collapsed=collapsed,
                 key=self._key(),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from typing import cast
@@ -21,6 +20,9 @@ __all__ = ["KeyBy", "Rule", "Settings", "TagsOf"]
 
 TagsOf = Callable[[Request, Response], Iterable[str]]
 KeyBy = Callable[[Request], str | None]
+
+CENTURY = 100 * 365.25 * 86_400.0
+"""What FOREVER is for a response: as long as anything may be said to be fresh, and an age can still be counted in it."""
 
 _METHODS = frozenset({"GET", "QUERY", "POST"})
 _AUDIENCES = {"anonymous": Audience.ANYONE_ANONYMOUS, "public": Audience.EVERYONE}
@@ -43,7 +45,8 @@ class Rule:
       ("utm_*"), `sort_query`: which parameters choose the response. `max_distinct_queries`: of one path.
     - `stale_while_revalidate`, `stale_if_error`: durations, where the response names none (RFC 5861).
     - `negative`: statuses of errors that may be stored without freshness of their own (404, 410): by the ttl, or a guess.
-    - `max_body`, `max_headers`: larger responses pass through. `max_variants`: of one URL.
+    - `max_body`, `max_headers`: larger responses pass through. `max_variants`: of one URL. `max_keys`: different
+      addresses that this process stores for the rule at a time.
     - `strip_set_cookie`, `strip_groups`: store without cookies; keep cache groups and tags from clients.
     - `collapse`: how long a request waits for another one that loads the same response; None: not at all.
     - `skip_dependencies`: cached answers may be sent without running the route's security dependencies.
@@ -73,6 +76,7 @@ class Rule:
     max_body: str | int = "1MiB"
     max_headers: str | int = "32KiB"
     max_variants: int = 64
+    max_keys: int | None = None
     strip_set_cookie: bool = False
     strip_groups: bool = False
     skip_dependencies: bool = False
@@ -99,8 +103,9 @@ class Rule:
             raise self._wrong(f"dimensions={bad!r} are no names of header fields.")
         if bad_status := [status for status in self.negative if not 400 <= status <= 599]:
             raise self._wrong(f"negative={bad_status!r} are no statuses of errors.")
-        if self.max_variants < 1 or (self.max_distinct_queries is not None and self.max_distinct_queries < 1):
-            raise self._wrong("max_variants and max_distinct_queries are numbers from 1.")
+        for word in ("max_variants", "max_distinct_queries", "max_keys"):
+            if (most := getattr(self, word)) is not None and most < 1:
+                raise self._wrong(f"{word}={most!r} is no number from 1.")
         self.policy(Settings())
         _ = self.body_limit, self.header_limit, self.patience
 
@@ -195,4 +200,4 @@ def _life(value: Duration | None, name: str) -> float | None:
     if value is None:
         return None
     parsed = parse_duration(value, name)
-    return math.inf if isinstance(parsed, Forever) else parsed
+    return CENTURY if isinstance(parsed, Forever) else parsed

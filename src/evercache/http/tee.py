@@ -302,6 +302,8 @@ class Tee:
         until = exchange.now + max(stored.left, 0.0) + kept
         if stored.names:
             covered.variants.add(exchange.address, stored.variant, until)
+        if covered.keys is not None:
+            covered.keys.add(None, exchange.address, until)
         if covered.queries is not None:
             covered.queries.add(exchange.target.path, exchange.address.query, until)
         self.lead.bring(stored, kept=kept, tags=tags, ids=ids)

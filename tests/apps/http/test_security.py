@@ -816,6 +816,20 @@ async def test_sec12_a_rule_has_only_so_many_queries(front):
     assert hits.count(True) == 3
 
 
+async def test_sec12_a_rule_has_only_so_many_addresses_at_a_time(front, cache):
+    """
+    SEC12: `max_keys` bounds them, whatever they differ in; when one is over, there is room for another.
+    """
+    client = front(Backend(), Rule("/items/{id}", ttl=300, max_keys=3))
+    for number in range(6):
+        await client.get(f"/items/{number}")
+    assert [(await client.get(f"/items/{number}")).hit for number in range(6)] == [True] * 3 + [False] * 3
+    assert counted(client, "/items/{id}")["bypass"]["too-many-keys"] == 6
+    cache.clock.advance(301)
+    await client.get("/items/5")
+    assert (await client.get("/items/5")).hit
+
+
 async def test_sec12_queries_can_be_named(front):
     """
     SEC12: `keep_query`, `ignore_query` and `sort_query` say which parameters choose the response.

@@ -81,11 +81,11 @@ async def test_fields_of_an_answer_are_the_callers_own(app):
     assert (b"x-outside", b"1") not in (await ask(app))[1]
 
 
-async def test_what_holds_for_ever_has_no_ttl_to_say(manual_clock):
-    """A ttl without an end is no number, and a name that is no token is quoted, on both ways."""
+async def test_what_holds_for_ever_holds_for_a_century(manual_clock):
+    """A ttl without an end is still a number, and a name that is no token is quoted, on both ways."""
     async with Cache(clock=manual_clock, environ={}) as cache:
         app = CacheMiddleware(application, cache=cache, rules=[Rule("/a", ttl=FOREVER)], name="my cache")
         await ask(app)
         short, long = await ask(app), await ask(app, LONG_WAY)
     assert short == long
-    assert dict(short[1])[b"cache-status"] == b'"my cache";hit'
+    assert dict(short[1])[b"cache-status"] == b'"my cache";hit;ttl=3155760000'
