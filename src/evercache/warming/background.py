@@ -114,14 +114,20 @@ class Background:
     async def _scan(self, shift: Shift) -> None:
         engine = self._crew.engine
         while True:
-            tally = Tally(self._plan.name, engine.clock)
-            calls = await calls_of(self._plan, engine, tally.source_failed)
+            await self._scan_once(shift)
+            await engine.clock.sleep(self._rescan)
+
+    async def _scan_once(self, shift: Shift) -> None:
+        try:
+            tally = Tally(self._plan.name, self._crew.engine.clock)
+            calls = await calls_of(self._plan, self._crew.engine, tally.source_failed)
             for call in calls:
                 self.schedule.add(call)
             if not tally.broken:
                 self.schedule.keep_only({call.id for call in calls})
             shift.round(tally)
-            await engine.clock.sleep(self._rescan)
+        except Exception:  # noqa: BLE001 - ours; what is known is kept warm all the same
+            _log.exception("%s: asking who is to be warm failed in the cache itself", self._plan.name)
 
     # -- what is heard -----------------------------------------------------------------------------------------------
 

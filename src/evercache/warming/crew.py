@@ -90,9 +90,9 @@ class Crew:
         return pulse
 
     def _observe(self, event: Event) -> None:
-        """Every load of this process tells about its source: those of live traffic too."""
-        if isinstance(event, Loaded):
-            self._pulse(event.function).note(event.seconds, self.engine.clock.monotonic())
+        """Every load of a function that is warmed tells about its source: those of live traffic too."""
+        if isinstance(event, Loaded) and (pulse := self._pulses.get(event.function)) is not None:
+            pulse.note(event.seconds, self.engine.clock.monotonic())
 
     @contextmanager
     def at_work(self, bell: Bell) -> Generator[None]:

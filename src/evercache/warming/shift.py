@@ -199,7 +199,8 @@ class Shift:
             self._failed(item, outcome.error)
         elif outcome.warmth.state is State.FRESH:
             item.failures = 0
-            item.life = outcome.warmth.until - self._now()
+            if outcome.seconds is not None:
+                item.life = outcome.warmth.until - self._now()
             if not item.counted:
                 item.counted = True
                 self.tally.warmed += 1

@@ -217,6 +217,25 @@ async def test_the_result_counts_exactly_where_this_process_is_all_there_is(manu
     assert (said["success"], said["confirmation"], said["timestamp"][-6:]) == (True, "confirmed", "+00:00")
 
 
+async def test_of_very_many_entries_the_number_is_an_estimate(manual_clock):
+    """
+    Counting must not hold up the loop: beyond a few thousand entries the rest is estimated, and said to be.
+    """
+    cache = alone(manual_clock)
+
+    @cache.cached(key="many", tags=["parity:{parity}"])
+    async def many(number: int, parity: int) -> int:
+        return number
+
+    for number in range(6_000):
+        await many(number, number % 2)
+    rules = Rules(cache)
+    rules.on(Plain).invalidate("parity:{number}")
+    result = await rules.publish(Plain(1))
+    assert not result.exact
+    assert result.invalidated_keys == pytest.approx(3_000, rel=0.05)
+
+
 async def test_an_audit_event_tells_what_was_done_and_no_name_of_a_tag(manual_clock):
     """
     Observers get one event for a publication, with classes, counts and duration.

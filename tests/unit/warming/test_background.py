@@ -137,6 +137,25 @@ async def test_an_invalidation_by_another_process_is_heard(manual_clock):
         assert source.loads == 3
 
 
+async def test_an_invalidation_in_another_thread_is_heard(manual_clock):
+    """
+    Whoever invalidates in whatever loop: the reload runs in the warmer's.
+    """
+    source, cache = Source(), alone(manual_clock)
+    thing = source.on(cache, ttl="1h")
+    async with cache, Warmer(cache, Plan().add(thing, (1, 2))):
+        await manual_clock.tick(1)
+        source.version = 1
+
+        async def elsewhere():
+            return await cache.invalidate_tags("thing:2")
+
+        await asyncio.to_thread(asyncio.run, elsewhere())
+        await manual_clock.tick(0.1)
+        assert (await thing.peek(2))["version"] == 1
+        assert source.loads == 3
+
+
 async def test_an_invalidation_during_the_load_is_not_lost(manual_clock):
     """
     A reload that is overtaken is rejected, and another one follows.
