@@ -96,6 +96,22 @@ async def test_a_crash_moves_the_work_within_the_lease(manual_clock):
             assert MISSING not in [await fleet.things[before].peek(number) for number in range(3)]
 
 
+@pytest.mark.row("W17")
+async def test_a_crash_lets_no_answer_die_where_the_lead_is_longer_than_the_lease(manual_clock):
+    """
+    A fifth of a minute is left when an answer is replaced, and the lease is three seconds: whenever the elected one dies,
+    its successor comes in time. Looked at twice a second, over crashes at different moments, nothing was ever cold.
+    """
+    async with Fleet(manual_clock, 4, ttl=60.0) as fleet:
+        await manual_clock.tick(1)
+        for moment in (40.0, 47.3, 51.1):
+            for half in range(int(moment * 4)):
+                if half == int(moment * 2):
+                    fleet.crash(fleet.elected[0])
+                await manual_clock.tick(0.5)
+                assert MISSING not in [await fleet.things[0].peek(number) for number in range(3)]
+
+
 async def test_who_stops_hands_over_at_once(manual_clock):
     """
     A deployment doesn't wait for the lease: the next one is woken.
