@@ -61,12 +61,17 @@ class Background:
 
     @property
     def alive(self) -> bool:
-        """Whether it has begun, and was not closed."""
-        return bool(self._tasks)
+        """Whether it has begun, and neither was closed nor ended with its loop."""
+        return any(not task.done() for task in self._tasks)
 
     async def close(self) -> None:
         """Stop, and leave the office to another process."""
         tasks, self._tasks = self._tasks, ()
+        if _running_loop() is not self._loop:  # the cache has moved to another loop; ours is its own business
+            with suppress(RuntimeError):
+                for task in tasks:
+                    self._loop.call_soon_threadsafe(task.cancel)
+            return
         for task in tasks:
             await settle(task)
         if tasks:

@@ -88,6 +88,7 @@ class Warmer:
         self._demand_started()
         if self._background is not None and self._background.alive:
             return
+        await self.stop()  # what is left of a loop that has ended
         if self._at_start == "wait":
             await self.run()
         if self._wanted and self._engine.enabled:

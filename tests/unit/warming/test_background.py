@@ -366,6 +366,30 @@ async def test_it_ends_with_its_cache(manual_clock):
     await cache.stop()
 
 
+def test_a_loop_that_ended_without_stopping_it_leaves_a_warmer_that_can_begin_again(manual_clock):
+    """
+    Test runners and scripts end loops without a word; the next loop starts, warms and stops as ever.
+    """
+    source, cache = Source(), alone(manual_clock)
+    warmer = Warmer(cache, Plan().add(source.on(cache, ttl=60), (1,)))
+
+    async def begin():
+        await cache.start()
+        await warmer.start()
+        await manual_clock.tick(1)
+
+    async def again():
+        await begin()
+        await manual_clock.tick(60)
+        assert warmer.elected
+        await cache.stop()
+        await warmer.stop()
+
+    asyncio.run(begin())
+    asyncio.run(again())
+    assert source.loads >= 2
+
+
 async def test_a_warmer_needs_a_cache_that_is_started_here(manual_clock):
     """
     Without a connection there is nowhere to put what is loaded.
