@@ -187,7 +187,8 @@ class Fast:
 
     def _learn_host(self, host: bytes | None) -> None:
         """Remember how a host is written in keys; the long way looks at it anyhow."""
-        if host is not None and len(self._hosts) < _NAMES:
-            known = self.covered.host([(b"host", host)])
-            if known is not None:
-                self._hosts[host] = known
+        known = None if host is None else self.covered.host([(b"host", host)])
+        if host is not None and known is not None:
+            if len(self._hosts) >= _NAMES:
+                self._hosts.clear()  # whoever invents hosts must not keep the real one out for good
+            self._hosts[host] = known

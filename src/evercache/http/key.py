@@ -12,6 +12,7 @@ import re
 from collections.abc import Collection, Sequence
 from hashlib import blake2b
 from typing import NamedTuple
+from urllib.parse import unquote_to_bytes
 
 from evercache.core.keys import digest, encode
 from evercache.http.fields import Fields, combined, values
@@ -82,8 +83,10 @@ def digest_of(address: Address, variant: Sequence[str | None] | None, secret: by
 
 
 def resource_tag(target: Target, secret: bytes) -> str:
-    """The tag of all stored responses of one resource: every method, variant, audience and content."""
-    parts: Sequence[str | bytes] = target
+    """The tag of all stored responses of one resource: every method, variant, audience and content. Other spellings of
+    the URL (RFC 9110 §4.2.3) are entries of their own, and go together: a port that needn't be named, characters that
+    needn't be encoded."""
+    parts: Sequence[str | bytes] = (target.origin, unquote_to_bytes(target.path), target.query)
     return "resource:" + digest(b"".join(map(_sized, parts)), secret)
 
 

@@ -13,16 +13,19 @@ def significant_query(
 ) -> bytes:
     """The parameters of *query* that count: those called *keep* (None: all) but for those called *ignore*, which may
     end with a star (`utm_*`). What is left stays as it is written; with *any_order*, parameters of different names are
-    sorted by name, and those of one name keep their order."""
+    sorted by name, and those of one name keep their order. A piece with a semicolon counts whatever it is called: to some
+    applications it is two parameters."""
     if keep is None and not ignore and not any_order:
         return query
     pieces = [(_name(piece), piece) for piece in query.split(b"&") if piece]
-    left = [
-        (name, piece) for name, piece in pieces if (keep is None or _among(name, keep)) and not _among(name, ignore)
-    ]
+    left = [(name, piece) for name, piece in pieces if b";" in piece or _counts(name, keep, ignore)]
     if any_order:
         left.sort(key=lambda pair: pair[0])
     return b"&".join(piece for _, piece in left)
+
+
+def _counts(name: bytes, keep: Collection[str] | None, ignore: Collection[str]) -> bool:
+    return (keep is None or _among(name, keep)) and not _among(name, ignore)
 
 
 def _name(piece: bytes) -> bytes:

@@ -93,7 +93,7 @@ def _names(cls: object) -> list[str]:
 def _covers(rule: Rule, route: FoundRoute) -> bool:
     if route.sealed:
         return False
-    return route.path.startswith(rule.path) if rule.prefix else route.path == rule.path
+    return rule.template.match(route.path) is not None if rule.prefix else route.path == rule.path
 
 
 def _may_hold(mount: FoundRoute, rule: Rule) -> bool:

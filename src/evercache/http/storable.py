@@ -7,12 +7,13 @@ field that is too long or malformed makes the application answer 4xx, and a cach
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from enum import Enum
 
 from evercache.http.credentials import may_share
 from evercache.http.directives import request_directives
-from evercache.http.fields import Fields, has, listed
+from evercache.http.fields import Fields, has, is_token, listed
 from evercache.http.lifetime import HEURISTIC_STATUSES, Source
 from evercache.http.policy import Policy
 from evercache.http.response import StoredResponse
@@ -22,6 +23,9 @@ __all__ = ["Refusal", "is_whole", "may_store", "request_refusal"]
 
 _UNDERSTOOD = HEURISTIC_STATUSES | {302, 303, 307, 500, 502, 503, 504}
 _CAUSED_BY_THE_REQUEST = frozenset({400, 408, 411, 412, 413, 414, 415, 416, 417, 421, 422, 425, 426, 428, 429, 431})
+# So may these: by the method, where the application lets a header field override it, by Accept, by a login of its own.
+_PERHAPS_CAUSED_BY_IT = frozenset({401, 405, 406, 407, 501})
+_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 class Refusal(Enum):
@@ -32,6 +36,7 @@ class Refusal(Enum):
     REQUEST_NO_STORE = "request-no-store"
     CREDENTIALS = "credentials"
     STATUS = "status"
+    MALFORMED = "malformed"
     ERROR = "error-without-freshness"
     NOT_UNDERSTOOD = "not-understood"
     NO_STORE = "no-store"
@@ -81,7 +86,8 @@ def _status_refusal(stored: StoredResponse, policy: Policy) -> Refusal | None:
     status = stored.status
     if not 200 <= status <= 599 or status in (206, 304) or status in _CAUSED_BY_THE_REQUEST:
         return Refusal.STATUS
-    if status >= 400 and not stored.lifetime.explicit and status not in policy.negative:
+    said = stored.lifetime.explicit and status not in _PERHAPS_CAUSED_BY_IT
+    if status >= 400 and not said and status not in policy.negative:
         return Refusal.ERROR
     return None
 
@@ -99,6 +105,8 @@ def _directive_refusal(stored: StoredResponse, policy: Policy, credentials: Coll
 
 
 def _content_refusal(request: Fields, response: Fields, policy: Policy) -> Refusal | None:
+    if any(_CONTROL.search(value) or not is_token(name.decode("latin-1")) for name, value in response):
+        return Refusal.MALFORMED  # no server sends it, so that each hit would be an error
     if vary_names(response) is None:
         return Refusal.VARY
     if not policy.strip_set_cookie and (has(response, b"set-cookie") or has(response, b"set-cookie2")):

@@ -14,6 +14,7 @@ from evercache.errors import ConfigurationError
 __all__ = ["PathTemplate", "fields_of", "fill"]
 
 _FIELD = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(?::([a-z]+))?\}")
+_NO_STEPS = r"(?!(?:.*/)?\.\.?(?:/|\Z))"  # no segment of the path is "." or ".."
 _KINDS = {
     "str": "[^/]+",
     "path": ".*",
@@ -24,7 +25,8 @@ _KINDS = {
 
 
 class PathTemplate:
-    """One template. With *prefix*, it covers everything that begins so.
+    """One template. With *prefix*, it covers everything below it: `/a` covers `/a/b`, but neither `/a-b` nor what steps
+    out of it in the eyes of a server behind (`/a/../b`).
 
     Raises ConfigurationError for a text that is no template.
     """
@@ -46,7 +48,9 @@ class PathTemplate:
             pieces += [self._literal(text[at : match.start()]), f"(?P<{match[1]}>{_KINDS[kind]})"]
             at = match.end()
         pieces.append(self._literal(text[at:]))
-        self._pattern = re.compile("".join(pieces) + (".*" if prefix else ""), re.DOTALL)
+        if prefix:
+            pieces = [_NO_STEPS, *pieces, ".*" if text.endswith("/") else "(?:/.*)?"]
+        self._pattern = re.compile("".join(pieces), re.DOTALL)
 
     def _literal(self, text: str) -> str:
         if "{" in text or "}" in text or "*" in text or "?" in text:

@@ -24,7 +24,7 @@ class Target(NamedTuple):
     @property
     def origin(self) -> str:
         """Scheme, host and port; a default port needn't be named (RFC 9110 §4.3.1)."""
-        return f"{self.scheme}://{self.host.removesuffix(_DEFAULT_PORT.get(self.scheme, ':'))}"
+        return f"{self.scheme}://{self.host.removesuffix(_DEFAULT_PORT.get(self.scheme, ':')).removesuffix(':')}"
 
 
 def is_safe(method: str) -> bool:

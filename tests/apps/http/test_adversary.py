@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from evercache.http import CacheMiddleware
-from tests.support.http import Backend, Client, Reply
+from evercache.http import CacheMiddleware, Rule
+from tests.support.http import Backend, Client, Reply, client_of
 
 FRESH = "max-age=60"
 LONG_AGO = "Mon, 13 Nov 2023 22:13:20 GMT"
@@ -87,3 +87,94 @@ async def test_an_error_is_guessed_about_only_where_its_status_is_named(strict):
     assert [(await client.get(f"/{n}")).hit for n, client in enumerate((plain, named)) for _ in range(2)] == [
         False, False, False, True
     ]  # fmt: skip
+
+
+# -- what one request leaves for the next ------------------------------------------------------------------------------
+
+
+@pytest.mark.row("S2.97")
+@pytest.mark.parametrize("field", [("x-a", "a\r\nset-cookie: b=1"), ("x-a", "a\0b"), ("x a", "b"), ("x-a\n", "b")])
+async def test_a_head_that_no_server_sends_is_not_stored(strict, field):
+    """
+    SEC11: a server refuses it, and answers 500; stored, it would do so to everybody.
+    """
+    client = strict(Backend(Reply(cache_control=FRESH, headers=[field])))
+    assert [(await client.get("/page")).hit for _ in range(2)] == [False, False]
+
+
+@pytest.mark.parametrize("status", [401, 405, 406, 407, 501])
+async def test_an_error_that_a_field_may_have_caused_needs_a_rules_word(cache, strict, status):
+    """
+    SEC11: `X-HTTP-Method-Override: POST` makes some applications answer 405 to a GET, with the freshness that all of
+    their responses have.
+    """
+    backend = Backend(Reply(status=status, cache_control=FRESH))
+    plain = strict(backend)
+    named = client_of(cache, backend, Rule("/named", ttl=60, negative=(status,)))
+    assert [(await plain.get("/page")).hit for _ in range(2)] == [False, False]
+    assert [(await named.get("/named")).hit for _ in range(2)] == [False, True]
+
+
+@pytest.mark.parametrize("given", [{"ignore_query": ["utm_*"]}, {"keep_query": ["q"]}, {"keep_query": ["utm_x"]}])
+@pytest.mark.parametrize("target", ["/page?utm_x=1;q=evil", "/page?a;q=evil", "/page?q;utm_x=evil"])
+async def test_a_parameter_does_not_hide_behind_one_that_does_not_count(cache, given, target):
+    """
+    SEC11: an application that splits at semicolons sees `q` in it, and the next client must not see its page.
+    """
+    client = client_of(cache, Backend(lambda asked: Reply(asked.scope["query_string"])), Rule("/page", ttl=60, **given))
+    await client.get(target)
+    assert (await client.get("/page")).body == b""
+
+
+SPELLINGS = [("/p%61ge%2fa", "app"), ("/page%2Fa", "app:80"), ("/page%2Fa", "APP:80"), ("/page%2Fa", "app:")]
+
+
+@pytest.mark.row("S2.33")
+@pytest.mark.parametrize(("target", "host"), SPELLINGS)
+async def test_a_change_by_another_spelling_of_the_url_drops_it_too(strict, target, host):
+    """
+    RFC 9110 §4.2.3: a port that needn't be named, letters that needn't be encoded. To read, they stay apart.
+    """
+    client = strict(Backend(Reply(cache_control=FRESH)))
+    await client.get("/page%2Fa")
+    await client.ask("DELETE", target, headers=[("host", host)])
+    assert not (await client.get("/page%2Fa")).hit
+    assert (await client.get("/page%2Fa")).hit
+    if host != "app":
+        assert not (await client.ask("GET", target, headers=[("host", host)])).hit
+
+
+async def test_invented_hosts_keep_no_real_one_out(strict):
+    """
+    SEC12: what is remembered about hosts is bounded, and the real one is remembered again.
+    """
+    client = strict(Backend(Reply(cache_control=FRESH)), honor_request_cache_control=False)
+    for number in range(1_100):
+        await client.ask("GET", "/page", headers=[("host", f"h{number}")])
+    await client.get("/page")
+    assert (await client.get("/page")).hit
+    [fast] = client.app._fast.values()  # the short way knows it
+    assert b"app" in fast._hosts
+
+
+OUTSIDE = [
+    "/pages-secret",
+    "/pagesx",
+    "/pages;a",
+    "/pages/../me",
+    "/pages/%2e%2e/me",
+    "/pages/a/..",
+    "/pages%2f..%2fme",
+    "/pages/./x",
+]
+
+
+@pytest.mark.parametrize("target", OUTSIDE)
+async def test_a_prefix_covers_what_is_below_it_and_nothing_beside_it(cache, target):
+    """
+    SEC10: not what begins with the same letters, and not what a server behind takes for a way out.
+    """
+    client = Client(CacheMiddleware(Backend(), cache=cache, cache_patterns={"/pages": 60}))
+    for inside in ("/pages", "/pages/", "/pages/a..b/.c", "/pages//a"):
+        assert [(await client.get(inside)).hit for _ in range(2)] == [False, True]
+    assert [(await client.get(target)).hit for _ in range(2)] == [False, False]
