@@ -167,7 +167,8 @@ class Warmer:
     @property
     def elected(self) -> bool:
         """Whether this process is the one that works in the background."""
-        return self._background is not None and self._background.election.holds
+        background = self._background
+        return background is not None and background.alive and background.election.holds
 
     def status(self) -> dict[str, object]:
         """What it is doing: `background` (off, waiting or working), `calls`, `warm` of them, `slow` functions, `last`."""
