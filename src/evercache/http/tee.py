@@ -110,12 +110,19 @@ class Tee:
 
     async def _send(self, message: Message) -> None:
         """Hand *message* to the client. One that is gone is no fault of the application: who waits for the response
-        has somebody else fetch it."""
+        has somebody else fetch it. So has who waits for a client that takes nothing, for as long as one waits."""
+        patience = self.covered.patience if self.mode is _Mode.STREAMING else None
+        limit = None
+        if patience is not None:
+            limit = asyncio.get_running_loop().call_later(patience, self.lead.give_up, Nothing.ABANDONED)
         try:
             await self.exchange.send(message)
         except Exception:
             self.lead.give_up(Nothing.ABANDONED)
             raise
+        finally:
+            if limit is not None:
+                limit.cancel()
 
     # -- the head ------------------------------------------------------------------------------------------------
 

@@ -5,9 +5,12 @@ Each test is an attack that has been tried by hand; those that had worked stand 
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from evercache.http import CacheMiddleware, Rule
+from tests.support.ears import until
 from tests.support.http import Backend, Client, Reply, client_of
 
 FRESH = "max-age=60"
@@ -178,3 +181,41 @@ async def test_a_prefix_covers_what_is_below_it_and_nothing_beside_it(cache, tar
     for inside in ("/pages", "/pages/", "/pages/a..b/.c", "/pages//a"):
         assert [(await client.get(inside)).hit for _ in range(2)] == [False, True]
     assert [(await client.get(target)).hit for _ in range(2)] == [False, False]
+
+
+# -- clients that do it slowly -----------------------------------------------------------------------------------------
+
+
+class Wire:
+    """A server in front of *app*, whose clients with `X-Slow` take no byte of a body while *shut*."""
+
+    def __init__(self, app):
+        self.app, self.open = app, asyncio.Event()
+
+    async def __call__(self, scope, receive, send):
+        async def stalled(message):
+            if message["type"] == "http.response.body":
+                await self.open.wait()
+            await send(message)
+
+        await self.app(scope, receive, stalled if (b"x-slow", b"1") in scope["headers"] else send)
+
+
+@pytest.mark.parametrize("worker", [0, 1])
+async def test_a_client_that_reads_nothing_leads_nobody(two_caches, worker):
+    """
+    A4: it has a cold page fetched, and takes none of it. Whoever comes meanwhile, to whatever worker, has the page fetched
+    again and kept; what the slow client gets at last does no harm.
+    """
+    backend = Backend(lambda asked: Reply([b"a", b"b" if asked.number == 1 else b"c"]))
+    rule = Rule("/page", ttl=300, collapse="20ms")
+    wires = [Wire(CacheMiddleware(backend, cache=cache, rules=[rule])) for cache in two_caches]
+    other = Client(wires[worker])
+    slow = Client(wires[0]).start("GET", "/page", x_slow="1")
+    await until(lambda: slow.status)
+    assert (await other.get("/page")).body == b"ac"
+    assert (await other.get("/page")).hit
+    wires[0].open.set()
+    assert (await slow).body == b"ab"
+    assert (await other.get("/page")).body == b"ac"
+    assert backend.runs == 2
