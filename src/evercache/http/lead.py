@@ -40,6 +40,7 @@ class Lead:
         self._outcome: asyncio.Future[Stored | Nothing] = loop.create_future()
         self._late: tuple[str, ...] = ()
         self._ids: tuple[bytes, ...] = ()
+        self._near: tuple[bytes, ...] = ()
         self._kept = 0.0
 
     def watch(self, flight: Flight) -> None:
@@ -66,12 +67,14 @@ class Lead:
         context.ttl = outcome.ttl
         context.spare_for = self._kept
         context.tags(*self._late)
-        context.carry(self._ids)
+        context.carry(self._ids, self._near)
         return outcome
 
-    def bring(self, stored: Stored, *, kept: float, tags: Iterable[str], ids: Iterable[bytes]) -> None:
-        """Here it is. *kept*: seconds after its freshness. *tags* and *ids*: more tags, by name and by id."""
-        self._late, self._ids, self._kept = tuple(tags), tuple(ids), kept
+    def bring(
+        self, stored: Stored, *, kept: float, tags: Iterable[str], ids: Iterable[bytes], near: Iterable[bytes]
+    ) -> None:
+        """Here it is. *kept*: seconds after its freshness. *tags* and *ids*: more tags, by name and by id; *near*: `Recorder.near`."""
+        self._late, self._ids, self._near, self._kept = tuple(tags), tuple(ids), tuple(near), kept
         self._end(stored)
 
     def give_up(self, why: Nothing) -> None:
@@ -96,7 +99,9 @@ class SoloLead:
         self._solo = solo
         self.tags = tags
 
-    def bring(self, stored: Stored, *, kept: float, tags: Iterable[str], ids: Iterable[bytes]) -> None:
+    def bring(
+        self, stored: Stored, *, kept: float, tags: Iterable[str], ids: Iterable[bytes], near: Iterable[bytes]
+    ) -> None:
         """As `Lead.bring`."""
         if not self.ended:
             self.ended = True

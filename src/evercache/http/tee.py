@@ -294,11 +294,14 @@ class Tee:
             _log.exception("%s: its function for tags failed; the response isn't stored", covered.rule.title)
             return "tags-failed"
         tags += [group_tag(exchange.target.origin, group) for group in groups]
-        since, ids = exchange.since, {*ids, *self.recorder.tags}
-        if since is not None:
-            ids |= since.recorder.tags
-            if not await self._untouched(since, [*exchange.tags, *tags], ids):
-                return "overtaken"
+        since = exchange.since
+        recorders = [self.recorder] if since is None else [self.recorder, since.recorder]
+        ids = {*ids}.union(*[recorder.tags for recorder in recorders])
+        near: set[bytes] = set().union(*[recorder.near for recorder in recorders])
+        if since is not None and not await self._untouched(since, [*exchange.tags, *tags], ids | near):
+            return "overtaken"
+        if any(recorder.stale for recorder in recorders):
+            stored.left = min(stored.left, 0.0)  # what is made of something stale is stale itself
         kept = max(
             head.stale_while_revalidate,
             head.stale_if_error,
@@ -313,7 +316,7 @@ class Tee:
             covered.keys.add(None, exchange.address, until)
         if covered.queries is not None:
             covered.queries.add(exchange.target.path, exchange.address.query, until)
-        self.lead.bring(stored, kept=kept, tags=tags, ids=ids)
+        self.lead.bring(stored, kept=kept, tags=tags, ids=ids, near=near)
         return ""
 
     async def _untouched(self, since: Since, names: Iterable[str], ids: Iterable[bytes]) -> bool:

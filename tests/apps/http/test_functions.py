@@ -16,6 +16,8 @@ from evercache.http import Rule
 from evercache.testing.clock import settle
 from tests.support.ears import until
 from tests.support.http import client_of
+from tests.support.lagging import lagging
+from tests.support.outage import opened_cache
 
 PAGE = Rule("/page/{id:int}", ttl=300)
 
@@ -184,6 +186,55 @@ async def test_a_refresh_behind_has_the_tags_of_what_it_has_read(cache, manual_c
     shop.version = 1
     await cache.invalidate_tags("user:1")
     assert b"version 1" in (await client.get("/page/1")).body
+
+
+@pytest.mark.row("PR1", "PR2", "S2.33")
+@pytest.mark.parametrize("how", ["tag", "key"])
+async def test_what_a_lagging_worker_makes_of_its_memory_is_its_clients_alone(redis_url, redis_namespace, how):
+    """
+    The page is asked for after the user was invalidated, and made of what this worker had of the user: served, not kept.
+    """
+    async with (
+        opened_cache(redis_url, redis_namespace) as (one, _),
+        lagging(redis_url, redis_namespace) as (two, store),
+    ):
+        here, there = Shop(one), Shop(two)
+        near, far = client_of(one, here.app, PAGE), client_of(two, there.app, PAGE)
+        await there.user(1)
+        store.hold()
+        here.version = there.version = 1
+        await (here.user.invalidate(1) if how == "key" else one.invalidate_tags("user:1"))
+        await until(lambda: bool(store.kept))
+        assert b"version 0" in (await far.get("/page/1")).body
+        assert b"version 1" in (await near.get("/page/1")).body
+        store.let_go()
+        assert b"version 1" in (await far.get("/page/1")).body
+
+
+@pytest.mark.row("S2.33")
+async def test_a_response_that_is_made_of_a_stale_value_is_stale_itself(cache):
+    """
+    Kept as fresh, an old value would live on in it for a whole ttl.
+    """
+    failing = False
+
+    @cache.cached(key="rates", ttl="1h", fail_safe="1d", tags=["rates"])
+    async def rates() -> str:
+        if failing:
+            raise OSError
+        return "rates"
+
+    async def page(request):
+        return PlainTextResponse(await rates())
+
+    client = client_of(cache, Starlette(routes=[Route("/page/{id:int}", page)]), PAGE)
+    await client.get("/page/1")
+    await cache.expire_tags("rates")
+    failing = True
+    assert [(await client.get("/page/1")).hit for _ in range(3)] == [False] * 3
+    failing = False
+    await rates.refresh()
+    assert [(await client.get("/page/1")).hit for _ in range(2)] == [False, True]
 
 
 async def test_what_another_request_reads_meanwhile_is_not_ones_own(cache):
