@@ -75,6 +75,9 @@ def may_share(credentials: Collection[str], directives: Directives, audience: Au
 
 
 def _harmless(cookies: bytes, names: NameList) -> bool:
-    """Whether each cookie is on the list; a piece without `=` has no name that could be (RFC 6265 §4.2.1)."""
+    """Whether each cookie is on the list. A piece without `=` has no name that could be (RFC 6265 §4.2.1), and one with
+    white space in it is two cookies to some readers: `_ga=1 session=x`."""
     pieces = [piece.strip() for piece in cookies.split(b";")]
-    return all(b"=" in piece and piece.partition(b"=")[0] in names for piece in pieces if piece)
+    return all(
+        b"=" in piece and piece.partition(b"=")[0] in names and len(piece.split()) == 1 for piece in pieces if piece
+    )

@@ -114,7 +114,7 @@ class Tee:
         patience = self.covered.patience if self.mode is _Mode.STREAMING else None
         limit = None
         if patience is not None:
-            limit = asyncio.get_running_loop().call_later(patience, self.lead.give_up, Nothing.ABANDONED)
+            limit = asyncio.get_running_loop().call_later(patience, self._stalled)
         try:
             await self.exchange.send(message)
         except Exception:
@@ -123,6 +123,14 @@ class Tee:
         finally:
             if limit is not None:
                 limit.cancel()
+
+    def _stalled(self) -> None:
+        """Keep nothing for a client that takes nothing."""
+        self.lead.give_up(Nothing.ABANDONED)
+        self.covered.counters.refuse("slow-client")
+        self._count_miss()
+        self._parts.clear()
+        self.mode = _Mode.PASSING
 
     # -- the head ------------------------------------------------------------------------------------------------
 

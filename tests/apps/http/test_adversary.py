@@ -183,6 +183,21 @@ async def test_a_prefix_covers_what_is_below_it_and_nothing_beside_it(cache, tar
     assert [(await client.get(target)).hit for _ in range(2)] == [False, False]
 
 
+@pytest.mark.row("W9")
+@pytest.mark.parametrize(
+    "cookies", ["_ga=1 session=mallory", "_ga=1\tsession=mallory", "_gax session=mallory", "_ga=1;session"]
+)
+async def test_no_session_hides_in_a_cookie_that_identifies_nobody(cache, cookies):
+    """
+    SEC2: some readers end a cookie at white space. What Mallory's own session makes of a page is for Mallory alone.
+    """
+    backend = Backend(lambda asked: Reply((asked.field("cookie") or "nobody").encode()))
+    client = client_of(cache, backend, Rule("/page", ttl=300), harmless_cookies=["_ga*"])
+    await client.get("/page", cookie=cookies)
+    assert (await client.get("/page")).body == b"nobody"
+    assert (await client.get("/page", cookie="_ga=2; _gax=3")).hit
+
+
 # -- clients that do it slowly -----------------------------------------------------------------------------------------
 
 
@@ -219,3 +234,4 @@ async def test_a_client_that_reads_nothing_leads_nobody(two_caches, worker):
     assert (await slow).body == b"ab"
     assert (await other.get("/page")).body == b"ac"
     assert backend.runs == 2
+    assert wires[0].app.statistics()["/page"]["refused"] == {"slow-client": 1}
