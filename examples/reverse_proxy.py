@@ -25,8 +25,8 @@ class Origin:
     def __init__(self, url: str, timeout: float = 60.0) -> None:
         self.url = httpcore.URL(url)
         self.extensions = {"timeout": dict.fromkeys(("connect", "read", "write", "pool"), timeout)}
-        # Idle connections end before a usual server ends them: a request that meets the end of its connection is lost.
-        self.pool = httpcore.AsyncConnectionPool(max_connections=512, keepalive_expiry=2.0)
+        # No connection is used twice: what an origin sends beyond its Content-Length would be the next client's response.
+        self.pool = httpcore.AsyncConnectionPool(max_connections=512, max_keepalive_connections=0)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         first, uploaded = await receive(), asyncio.Event()
@@ -74,7 +74,7 @@ class Origin:
                     if left:
                         await send({"type": "http.response.body", "body": piece, "more_body": True})
                     else:
-                        last = piece  # it is known to be the end, and sent as such when the connection is free again
+                        last = piece  # it is known to be the end, and sent as such when the connection is done with
         except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError) as error:
             if started:
                 raise  # the server cuts the client's connection, so that nobody takes a half for the whole
