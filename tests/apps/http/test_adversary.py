@@ -235,3 +235,73 @@ async def test_a_client_that_reads_nothing_leads_nobody(two_caches, worker):
     assert (await other.get("/page")).body == b"ac"
     assert backend.runs == 2
     assert wires[0].app.statistics()["/page"]["refused"] == {"slow-client": 1}
+
+
+# -- the worst moment, one after the other -----------------------------------------------------------------------------
+
+MOMENTS = ["start", "first", "second", "last", "after"]
+FAULTS = ["raises", "returns", "client gone", "cancelled"]
+
+
+class Faulty:
+    """An application in five steps, the first run of which ends in a *fault* before one of them."""
+
+    def __init__(self, fault, moment, length):
+        self.fault, self.at, self.runs = fault, MOMENTS.index(moment), 0
+        self.fields = [(b"content-length", b"6")] if length else []
+        self.exchange = None
+
+    async def __call__(self, scope, receive, send):
+        self.runs += 1
+        bodies = [{"body": b"ab", "more_body": True}, {"body": b"cd", "more_body": True}, {"body": b"ef"}]
+        messages = [{"type": "http.response.start", "status": 200, "headers": self.fields}]
+        messages += [{"type": "http.response.body", **body} for body in bodies]
+        for number, message in enumerate([*messages, None]):
+            if self.runs == 1 and number == self.at:
+                if self.fault == "raises":
+                    raise RuntimeError("the application failed")
+                if self.fault == "returns":
+                    return
+                await self.leave()
+            if message is not None:
+                await send(message)
+
+    async def leave(self):
+        if self.fault == "client gone":
+            self.exchange.leave()
+        else:
+            self.exchange.cancel()
+        await asyncio.sleep(0)
+
+
+@pytest.mark.expects_logs
+@pytest.mark.parametrize("length", [True, False], ids=["length", "stream"])
+@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_whatever_happens_at_whatever_moment_the_next_client_has_the_whole_page(front, fault, moment, length):
+    """
+    SEC5, A4: nothing is kept by halves, and who waited isn't let down: all of the page, and then it is kept.
+    """
+    app = Faulty(fault, moment, length)
+    client = front(app, Rule("/page", ttl=300))
+    app.exchange = client.start("GET", "/page")
+    waiting = client.start("GET", "/page")
+    await asyncio.wait([app.exchange.task])
+    answers = [await waiting, await client.get("/page"), await client.get("/page")]
+    assert [(answer.status, answer.body) for answer in answers] == [(200, b"abcdef")] * 3
+    assert answers[-1].hit
+    assert app.runs <= 3
+
+
+async def test_a_thousand_variants_leave_no_more_than_sixty_four(front):
+    """
+    SEC12: the rest passes; the first ones stay, and each client has its own.
+    """
+    client = front(
+        Backend(lambda asked: Reply((asked.field("x-kind") or "").encode(), vary="X-Kind")), Rule("/page", ttl=300)
+    )
+    for number in range(1_000):
+        assert (await client.get("/page", x_kind=f"k{number}")).body == b"k%d" % number
+    hits = [(await client.get("/page", x_kind=f"k{number}")).hit for number in range(1_000)]
+    assert sum(hits) == 64
+    assert all(hits[:64])
