@@ -1,6 +1,7 @@
 """Everything on this machine, one command: ``python -m examples.taskflow.demo``.
 
-A SQLite file, a private Redis server where one is installed, 200 users, 20,000 tasks, the application.
+A SQLite file, a private Redis server where one is installed, 200 users, 20,000 tasks, 5,000 projects,
+the application.
 ``PORT``, ``REDIS_URL``, ``DATABASE_URL`` and ``TASKFLOW_DATA_DIR`` replace each of them.
 """
 
@@ -77,6 +78,8 @@ def shared_cache(settings: Settings) -> Iterator[str | None]:
 def serve(settings: Settings, listener: socket.socket, redis_url: str | None) -> None:
     """Answers until Ctrl-C."""
     os.environ["TASKFLOW_DEMO"] = "1"
+    # A laptop with one visitor: what a few people look at is kept warm, not what a hundred do.
+    os.environ.setdefault("MAX_ACTIVE_USERS", "5")
     os.environ.update({"REDIS_URL": redis_url} if redis_url else {})
     # Only now: the application reads its settings where it is imported.
     from examples.taskflow.main import create_app

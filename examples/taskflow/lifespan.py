@@ -13,6 +13,7 @@ from examples.taskflow.auth import Passwords, Tokens
 from examples.taskflow.cache import cache
 from examples.taskflow.db import database
 from examples.taskflow.migrations.upgrade import upgrade
+from examples.taskflow.projects.warming import CacheWarmingService
 from examples.taskflow.secret import prepare, signing_secret
 from examples.taskflow.services import Services
 from examples.taskflow.settings import Settings
@@ -32,8 +33,9 @@ def lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMana
             tokens = Tokens(signing_secret(settings.data_dir), timedelta(minutes=settings.token_minutes))
             app.state.services = services = Services(settings, database, Passwords(), tokens)
             await _fill(services)
-            logger.info("TaskFlow serves from %s; its cache is %s.", database.kind, cache.health().status)
-            yield
+            async with CacheWarmingService(settings.warming) as app.state.warming:
+                logger.info("TaskFlow serves from %s; its cache is %s.", database.kind, cache.health().status)
+                yield
 
     @asynccontextmanager
     async def run(app: FastAPI) -> AsyncIterator[None]:

@@ -7,6 +7,8 @@
 ``TASKFLOW_DATA_DIR``        the SQLite file and the signing secret; ``.taskflow`` where it was started
 ``TASKFLOW_ADMIN_PASSWORD``  makes the first user, ``admin``, in a database without users
 ``TASKFLOW_DEMO``            ``1`` offers the seeded user on the start page; ``demo.py`` sets it
+the names in                 what is kept warm, such as ``ENABLE_BACKGROUND_WARMING``; how long projects are kept is
+``projects/config.py``       read where the cache's rules are, in ``projects/caching.py``
 ===========================  =================================================================
 """
 
@@ -14,6 +16,8 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from examples.taskflow.projects.config import CacheWarmingConfig
 
 # SQLAlchemy names the driver in the URL; people (and hosting platforms) write the short forms.
 ASYNC_DRIVERS = {
@@ -34,10 +38,11 @@ class Settings:
     demo: bool = False
     admin_password: str | None = field(default=None, repr=False)
     token_minutes: int = 60
+    warming: CacheWarmingConfig = field(default_factory=CacheWarmingConfig)
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
-        """The settings *environ* asks for; touches no file.  Raises ValueError for a PORT that is none."""
+        """The settings *environ* asks for; touches no file.  Raises ValueError for what can't be read."""
         data_dir = Path(environ.get("TASKFLOW_DATA_DIR") or ".taskflow").absolute()
         return cls(
             data_dir=data_dir,
@@ -46,6 +51,7 @@ class Settings:
             port=port_number(environ.get("PORT") or "8000"),
             admin_password=environ.get("TASKFLOW_ADMIN_PASSWORD") or None,
             demo=environ.get("TASKFLOW_DEMO") == "1",
+            warming=CacheWarmingConfig.from_environment(environ),
         )
 
 

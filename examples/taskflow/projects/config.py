@@ -50,3 +50,17 @@ class ProjectCacheConfig(FromEnvironment):
     INVALIDATE_ON_PROJECT_UPDATE: bool = True
     INVALIDATE_RELATED_ON_CLASSIFICATION_UPDATE: bool = True
     INVALIDATE_RELATED_ON_PREDICATE_UPDATE: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class CacheWarmingConfig(FromEnvironment):
+    """What is kept warm: how much of it, in which order, how often the database is asked for it (seconds)."""
+
+    MIN_PROJECTS_FOR_WARMING: int = 1
+    MAX_PROJECTS_PER_BATCH: int = 50
+    MAX_ACTIVE_USERS: int = 100
+    WARM_ACTIVE_PROJECTS_FIRST: bool = True
+    WARM_RECENTLY_ACCESSED_FIRST: bool = True
+    ENABLE_BACKGROUND_WARMING: bool = True
+    BACKGROUND_TASK_INTERVAL: int = 1800
+    LOADS_PER_SECOND: int = 20

@@ -1,14 +1,16 @@
 """The statements behind the projects: what is somebody's, what a filter leaves, what belongs to a project."""
 
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy import ColumnElement, Select, case, func, or_, select
 
 from examples.taskflow.projects.models import Part, PredicateDevice, Project, ProjectStatus
 from examples.taskflow.projects.schemas import ProjectFilter
 
 P = TypeVar("P", bound=Part)
+
+URGENCY = (ProjectStatus.IN_PROGRESS, ProjectStatus.DRAFT, ProjectStatus.COMPLETED)
 
 
 def matching(user_id: int, wanted: ProjectFilter) -> list[ColumnElement[bool]]:
@@ -56,3 +58,20 @@ def predicates(project_id: int) -> Select[PredicateDevice]:
 def number(kind: type[Part], project_id: int) -> Select[int]:
     """How many of one *kind* belong to a project."""
     return select(func.count()).where(kind.project_id == project_id)
+
+
+def ids_by_urgency(user_id: int, *, active_first: bool, recent_first: bool, limit: int) -> Select[int]:
+    """The user's projects, in the order in which somebody is likely to look at them."""
+    ranks = {status: rank for rank, status in enumerate(URGENCY)}
+    order: list[ColumnElement[Any]] = []
+    if active_first:
+        order.append(case(ranks, value=Project.status, else_=len(ranks)))
+    if recent_first:
+        order.append(Project.updated_at.desc())
+    return select(Project.id).where(Project.user_id == user_id).order_by(*order, Project.id.desc()).limit(limit)
+
+
+def active_users(since: datetime, limit: int) -> Select[int]:
+    """Who has changed a project *since*, the last ones first."""
+    chosen = select(Project.user_id).where(Project.updated_at >= since).group_by(Project.user_id)
+    return chosen.order_by(func.max(Project.updated_at).desc(), Project.user_id).limit(limit)

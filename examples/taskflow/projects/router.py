@@ -1,9 +1,10 @@
 """``/api/projects``."""
 
-from typing import Annotated
+from typing import Annotated, cast
 
-from fastapi import APIRouter, BackgroundTasks, Depends, Query, Response
+from fastapi import APIRouter, BackgroundTasks, Depends, Query, Request, Response
 
+from evercache.warming import CacheWarmingResult
 from examples.taskflow.errors import Unprocessable, refusals
 from examples.taskflow.projects import caching
 from examples.taskflow.projects.cache_service import ProjectCacheService
@@ -28,6 +29,7 @@ from examples.taskflow.projects.schemas import (
     ProjectStats,
     ProjectUpdate,
 )
+from examples.taskflow.projects.warming import CacheWarmingService
 from examples.taskflow.services import SessionDep
 from examples.taskflow.users.access import ViewerDep
 
@@ -42,7 +44,13 @@ def project_service(db: SessionDep, background: BackgroundTasks) -> EnhancedProj
     return EnhancedProjectService(db, cache_service, background.add_task)
 
 
+def warming_service(request: Request) -> CacheWarmingService:
+    """What the application keeps warm with; its lifespan has made it."""
+    return cast("CacheWarmingService", request.app.state.warming)
+
+
 Projects = Annotated[EnhancedProjectService, Depends(project_service)]
+Warming = Annotated[CacheWarmingService, Depends(warming_service)]
 
 
 @router.get("/")
@@ -76,6 +84,12 @@ async def search_projects(
 async def read_project_stats(viewer: ViewerDep, projects: Projects) -> ProjectStats:
     """How your projects stand."""
     return await projects.get_stats(viewer.id)
+
+
+@router.post("/warm")
+async def warm_projects(viewer: ViewerDep, warming: Warming) -> list[CacheWarmingResult]:
+    """Loads what you are likely to look at next: dashboards, lists, statistics."""
+    return await warming.warm_all_user_caches(viewer.id)
 
 
 @router.get("/{project_id}", responses=refusals(404))

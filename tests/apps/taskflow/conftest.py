@@ -20,6 +20,7 @@ from sqlalchemy import event
 from examples.taskflow.cache import cache
 from examples.taskflow.db import Database
 from examples.taskflow.main import create_app
+from examples.taskflow.projects.config import CacheWarmingConfig
 from examples.taskflow.services import Services
 from examples.taskflow.settings import Settings, async_url
 from examples.taskflow.users.models import Role, User
@@ -126,7 +127,9 @@ def hashed() -> str:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(data_dir=tmp_path, database_url=async_url(f"sqlite:///{tmp_path / 'test.db'}"))
+    # Without warming in the background: a test says itself what is warm.
+    quiet = CacheWarmingConfig(ENABLE_BACKGROUND_WARMING=False)
+    return Settings(data_dir=tmp_path, database_url=async_url(f"sqlite:///{tmp_path / 'test.db'}"), warming=quiet)
 
 
 @pytest.fixture
