@@ -19,19 +19,23 @@ __all__ = ["CREDENTIAL_FIELDS", "NO_NAMES", "NameList", "credentials_of", "may_s
 class NameList:
     """Names, sorted out once for a look on each request; a star at the end of one stands for any rest."""
 
-    __slots__ = ("names", "prefixes")
+    __slots__ = ("_of_fields", "names", "prefixes")
 
-    def __init__(self, names: Iterable[str]) -> None:
+    def __init__(self, names: Iterable[str], *, of_fields: bool = False) -> None:
+        self._of_fields = of_fields
         given = [name.encode("latin-1") for name in names]
         self.names = frozenset(name for name in given if not name.endswith(b"*"))
         self.prefixes = tuple(name[:-1] for name in given if name.endswith(b"*"))
 
     @classmethod
     def of_fields(cls, names: Iterable[str]) -> NameList:
-        """Names of header fields, in any case; cookies have one."""
-        return cls(name.lower() for name in names)
+        """Names of header fields, in any case; cookies have one. An underscore is a hyphen to applications behind WSGI, so
+        it is one here: `X_Api_Key`."""
+        return cls((name.lower().replace("_", "-") for name in names), of_fields=True)
 
     def __contains__(self, name: bytes) -> bool:
+        if self._of_fields and b"_" in name:
+            name = name.replace(b"_", b"-")
         return name in self.names or name.startswith(self.prefixes)
 
 

@@ -198,6 +198,19 @@ async def test_no_session_hides_in_a_cookie_that_identifies_nobody(cache, cookie
     assert (await client.get("/page", cookie="_ga=2; _gax=3")).hit
 
 
+@pytest.mark.row("W9")
+@pytest.mark.parametrize("name", ["x_api_key", "X-Auth_User", "x_auth_user", "x_own_key"])
+async def test_no_credential_hides_behind_an_underscore(cache, name):
+    """
+    SEC2: to an application behind WSGI it is a hyphen.
+    """
+    backend = Backend(lambda asked: Reply((asked.field(name.lower()) or "nobody").encode()))
+    client = client_of(cache, backend, Rule("/page", ttl=300), credential_headers=["X-Own-Key"])
+    for _ in range(2):
+        await client.ask("GET", "/page", headers=[("host", "app"), (name, "mallory")])
+    assert (await client.get("/page")).body == b"nobody"
+
+
 # -- clients that do it slowly -----------------------------------------------------------------------------------------
 
 
