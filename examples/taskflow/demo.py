@@ -27,6 +27,7 @@ logger = logging.getLogger("taskflow.demo")
 def main() -> None:
     """Starts it all, says what to open, and ends with Ctrl-C."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)-7s %(message)s", stream=sys.stdout)
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # it names each of its parts when it is imported
     try:
         settings = Settings.from_environment()
         with ExitStack() as stack:

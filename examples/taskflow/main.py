@@ -5,6 +5,7 @@ from fastapi.routing import APIRoute
 
 from evercache.http import CacheMiddleware
 from examples.taskflow import errors, health, public
+from examples.taskflow.boardrooms import router as boardrooms
 from examples.taskflow.cache import cache
 from examples.taskflow.landing import router as landing
 from examples.taskflow.lifespan import lifespan
@@ -36,7 +37,7 @@ def create_app(settings: Settings) -> FastAPI:
         generate_unique_id_function=operation_id,
     )
     api = APIRouter(prefix="/api")
-    for router in (users.auth, users.router, tasks.router, projects.router):
+    for router in (users.auth, users.router, tasks.router, projects.router, boardrooms.router):
         api.include_router(router)
     for router in (api, health.router, landing.router):
         app.include_router(router)
