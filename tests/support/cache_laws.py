@@ -283,6 +283,39 @@ class CacheLaws:
         assert (await first(1))["version"] == 1
         assert source.loads == 2
 
+    @pytest.mark.row("PR1", "W40", "S2.50")
+    @pytest.mark.parametrize("near", [False, True], ids=["of the store", "of memory"])
+    async def test_what_is_made_of_others_never_reads_back_in_time(self, pair, near):
+        """
+        Values of many keys (and partitions) are made of one that is invalidated all the time. Made of what the store has,
+        none is older than an invalidation that was confirmed before its read; made of what memory has, none stays old.
+        """
+        source = Source()
+        things = pair.things(source, **({"l1": True} if near else {}))
+        kinds = dict(zip(pair[:2], things, strict=True))  # alone, both are the same
+        pages = [_made_of(cache, thing, pair.strict) for cache, thing in kinds.items()]
+        storm = True
+
+        async def read(page, number):
+            while storm:
+                before = confirmed
+                version = await page(number)
+                assert near or version >= before
+
+        confirmed = 0
+        readers = [asyncio.create_task(read(page, number)) for page in pages for number in range(8)]
+        for version in range(1, 40):
+            source.version = version
+            assert await pair[version % 2].invalidate_tags("thing:0") is Confirmation.CONFIRMED
+            confirmed = version
+            await asyncio.sleep(0.002)
+        storm = False
+        await asyncio.gather(*readers)
+        await pair.one.invalidate_tags("unrelated", wait="everyone")
+        await pair.two.invalidate_tags("unrelated", wait="everyone")
+        versions = await asyncio.gather(*[page(number) for page in pages for number in range(8)])
+        assert set(versions) == {39}
+
     @pytest.mark.row("S2.16")
     async def test_why_knows(self, pair):
         """
@@ -296,6 +329,14 @@ class CacheLaws:
         await pair.one.invalidate_tags("thing:1")
         await second.why(1)
         assert str(await second.why(1)) == "miss: invalidated by tag thing:1"
+
+
+def _made_of(cache, thing, strict):
+    @cache.cached(key="page", ttl="1h", **strict)
+    async def page(number: int) -> int:
+        return (await thing(0))["version"]
+
+    return page
 
 
 def _answering(value):
