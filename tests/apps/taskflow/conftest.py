@@ -19,6 +19,7 @@ from sqlalchemy import event
 
 from examples.taskflow.cache import cache
 from examples.taskflow.db import Database
+from examples.taskflow.lifespan import lifespan
 from examples.taskflow.main import create_app
 from examples.taskflow.projects.config import CacheWarmingConfig
 from examples.taskflow.services import Services
@@ -132,13 +133,19 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(data_dir=tmp_path, database_url=async_url(f"sqlite:///{tmp_path / 'test.db'}"), warming=quiet)
 
 
+@pytest.fixture(scope="session")
+def routes(tmp_path_factory: pytest.TempPathFactory) -> FastAPI:
+    """The application before it starts: its routes are the same for every test, and take longest to make."""
+    folder = tmp_path_factory.mktemp("unused")
+    return create_app(Settings(data_dir=folder, database_url=async_url("sqlite://")))
+
+
 @pytest.fixture
-async def app(settings: Settings) -> AsyncIterator[FastAPI]:
-    """A started application, whose cache knows nothing of the test before."""
-    application = create_app(settings)
-    async with application.router.lifespan_context(application):
+async def app(routes: FastAPI, settings: Settings) -> AsyncIterator[FastAPI]:
+    """A started application with a database of its own, whose cache knows nothing of the test before."""
+    async with lifespan(settings)(routes):
         await cache.invalidate_all()
-        yield application
+        yield routes
 
 
 @pytest.fixture
