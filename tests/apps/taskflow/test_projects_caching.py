@@ -352,3 +352,17 @@ async def test_with_and_without_a_cache_the_answers_are_the_same(enhanced, datab
                 assert (await service.get_stats(ada.id)).draft == 1
             exports = [await each.export_project(project["id"], ada.id, "json") for each in (plain, fast)]
             assert exports[0] == exports[1]
+
+
+@pytest.mark.row("W39", "F4.7")
+@pytest.mark.parametrize("kind", [EventType.PROJECT_UPDATE, EventType.PREDICATE_UPDATE])
+async def test_a_change_costs_the_exports_in_every_format(enhanced, ada, kind):
+    """JSON and PDF are two entries of one kind, and go together."""
+    project = await made(ada)
+    for format_type in ("json", "pdf"):
+        reply = await ada.http.get(f"{ROOT}{project['id']}/export", params={"format_type": format_type})
+        assert reply.status_code == 200
+        assert await caching.export.peek(project["id"], format_type) == reply.content
+    await WRITES[kind](enhanced(), project["id"], ada.id)
+    for format_type in ("json", "pdf"):
+        assert await caching.export.peek(project["id"], format_type) is MISSING
