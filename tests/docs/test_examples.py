@@ -44,6 +44,11 @@ SAYS = {
         "again: <ul><li>Paint the door<li>Oil the hinge\n",
         "  loads the page\n  loads the board\n  loads title 7\nafter the change: <ul><li>Paint the gate<li>Oil",
     ],
+    "14_sql": [
+        "first: [('Ada', 1)], 1 books, 3 queries",
+        "again: [('Ada', 1)], 1 books, 0 queries",
+        "after a commit: [('Ada', 2)], 2 books, 2 queries",
+    ],
     "08_http_route": [
         "/prices/2026 ada 200",
         "stored",
