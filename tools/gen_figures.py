@@ -37,12 +37,26 @@ def rows() -> list[list[str]]:
     )
     gets, redis_py = median(l2, "100 callers", "evercache"), median(l2, "100 callers", "redis-py")
     busy = median(tags, "1,000,000 keys", "evercache, Redis busy")
+    http = found["cases"]["http"]
+    whole = median(http, "hit, of the raw callable", "evercache")
+    other_http = ", ".join(
+        f"{name} {median(http, 'hit, of the raw callable', candidate):.2f}"
+        for name, candidate in (
+            ("FastAPI uncached", "FastAPI route, Pydantic model"),
+            ("fastapi-cache2", "fastapi-cache2, memory"),
+            ("cashews", "cashews, memory"),
+            ("nginx", "nginx proxy_cache"),
+        )
+    )
+    added = median(http, "miss, CPU added", "evercache")
     loads = median(stampede, "4 processes x 250", "loads")
     hung = load("faults")["faults"]["hung"]
     ratio = load("hit-ratio")["summary"]["published"]
     return [
         ["hit in this process's memory", f"{ours:.2f} µs, {ours / floor:.1f} times an empty await", peers],
         ["hits in Redis, 100 callers", f"{gets:,.0f} a second", f"redis-py alone: {redis_py:,.0f}"],
+        ["whole responses, hit", f"{whole:.2f} of a raw ASGI callable's rate", other_http],
+        ["whole responses, miss", f"{added:.0f} µs of CPU added", "its goal is 15 µs"],
         [
             "invalidate a tag beside 1,000,000 keys",
             f"{median(tags, '1,000,000 keys', 'evercache'):.2f} ms",
