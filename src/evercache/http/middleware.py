@@ -89,6 +89,18 @@ class CacheMiddleware:
             raise ConfigurationError(f"heuristic={heuristic!r} is a part; write a number from 0 to 1 (0.1).")
         if validations_per_second <= 0:
             raise ConfigurationError(f"validations_per_second={validations_per_second!r} must be above 0.")
+        lists = {
+            "allowed_hosts": allowed_hosts,
+            "credential_headers": credential_headers,
+            "harmless_cookies": harmless_cookies,
+            "security_names": security_names,
+        }
+        _demand_lists(lists)
+        rules = _demand_rules(rules)
+        if not hasattr(cache, "engine"):
+            raise ConfigurationError(
+                f"CacheMiddleware: cache={cache!r} is no Cache; make one and give it to the lifespan."
+            )
         unreachable = serve_stale_when_unreachable
         self.app = app
         self.cache = cache
@@ -182,3 +194,21 @@ class CacheMiddleware:
     def statistics(self) -> dict[str, dict[str, Any]]:
         """The counters of each rule, by its name."""
         return {covered.rule.title: covered.counters.to_dict() for covered in self._covered}
+
+
+def _demand_lists(given: Mapping[str, object]) -> None:
+    """One text would be a list of its letters: no host would match, and no credential be known."""
+    for name, names in given.items():
+        if isinstance(names, str):
+            raise ConfigurationError(f"CacheMiddleware: {name}={names!r} is one text; write [{names!r}].")
+
+
+def _demand_rules(rules: object) -> tuple[Rule, ...]:
+    """The rules, if that is what they are."""
+    found: list[object] = list(rules) if isinstance(rules, Iterable) and not isinstance(rules, str) else [rules]
+    kept = [rule for rule in found if isinstance(rule, Rule)]
+    if len(kept) < len(found) or not isinstance(rules, Iterable):
+        raise ConfigurationError(
+            f"CacheMiddleware: rules={rules!r} is no list of rules; write [Rule('/path', ttl='5m')]."
+        )
+    return tuple(kept)

@@ -12,7 +12,7 @@ await sessions.end_all("ada")
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from evercache.codecs.described import DescribedCodec
 from evercache.core.duration import Duration, parse_seconds
@@ -59,7 +59,7 @@ class Sessions:
         clock: Clock | None = None,
         backend: Backend | None = None,
     ) -> None:
-        if len(secret) < 16:
+        if not isinstance(cast("object", secret), bytes) or len(secret) < 16:
             raise ConfigurationError("Sessions: secret= needs 16 bytes or more; take secrets.token_bytes(32) once.")
         self.clock: Clock = clock or SystemClock()
         idle_seconds, self._longest = parse_seconds(idle, "Sessions: idle"), parse_seconds(longest, "Sessions: longest")
